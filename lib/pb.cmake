@@ -1,0 +1,1 @@
+chop_lib(pb SOURCES pb.c PUBLIC chop_base chop_proto)
