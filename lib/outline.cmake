@@ -1,0 +1,1 @@
+chop_lib(outline SOURCES outline.c PUBLIC chop_base)
