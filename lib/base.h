@@ -67,7 +67,8 @@ extern const struct chop_errinfo chop_errors[CHOP_E_COUNT];
 
 /* Sets the thread's error detail and returns `e`: return CHOP_FAIL(EINVAL, "pages", "0 is below 1");
  * `field` is the JSON path of the offending field, or NULL. The detail is what the caller reads: no secrets. */
-#define CHOP_FAIL(name, field, ...) chop_fail(CHOP_ERR(name), field, __VA_ARGS__)
+/* Pastes the name itself: through CHOP_ERR it would first become errno.h's number (EINVAL, EBUSY). */
+#define CHOP_FAIL(name, field, ...) chop_fail(&chop_errors[CHOP_E_##name], field, __VA_ARGS__)
 chop_err chop_fail(chop_err e, const char *field, const char *fmt, ...) CHOP_PRINTF(3, 4) CHOP_MUSTCHECK;
 /* The last detail of this thread ("" where none was set), valid until the next chop_fail or chop_detail_clear. */
 const char *chop_detail_text(void);
