@@ -1,1 +1,5 @@
-chop_test(unit_pb SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_pb.c LIBS chop_pb LABELS unit)
+set(here ${CMAKE_CURRENT_LIST_DIR})
+chop_test(unit_pb SOURCES ${here}/unit_pb.c LIBS chop_pb LABELS unit)
+chop_test(unit_crypto SOURCES ${here}/unit_crypto.c LIBS chop_crypto chop_pkg_openssl LABELS unit)
+chop_test(unit_crypto_hpke SOURCES ${here}/unit_crypto_hpke.c LIBS chop_crypto chop_pkg_openssl LABELS unit)
+chop_test(unit_crypto_x509 SOURCES ${here}/unit_crypto_x509.c LIBS chop_crypto LABELS unit)
