@@ -1,0 +1,1 @@
+chop_lib(conf SOURCES conf.c PUBLIC chop_base)

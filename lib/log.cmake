@@ -1,0 +1,1 @@
+chop_lib(log SOURCES log.c PUBLIC chop_base)

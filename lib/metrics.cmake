@@ -1,0 +1,1 @@
+chop_lib(metrics SOURCES metrics.c PUBLIC chop_base)
