@@ -1,0 +1,1 @@
+chop_lib(fsm SOURCES fsm.c PUBLIC chop_base)
