@@ -8,7 +8,7 @@
  *   grant, allotment, fact, revocation         authorization
  *   envelope, impression                       issuance
  *   time                                       bridge
- *   receipt                                    registry (the manifest entry's name is the registry's id)
+ *   receipt, registry-order                    registry (the manifest entry's name is the registry's id)
  *   order, pair                                the terminal's key (trust_verify_terminal)
  *   challenge, report, paired, closeout        the printer's key (trust_verify_printer)
  */
