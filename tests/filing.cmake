@@ -1,0 +1,1 @@
+chop_test(unit_httpc SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_httpc.c LIBS chop_httpc LABELS unit)
