@@ -14,6 +14,8 @@ static const struct command {
     const char *usage;
 } commands[] = {
     { "seal", command_seal, "< seal.json > outline" },
+    { "trace", command_trace, "--width-um W --height-um H [--threshold 128] < picture.png > outline" },
+    { "signature", command_signature, "--text NAME [--height-um 12000] > outline" },
     { "png", command_png, "[--dpi 300] [--color C8102E] [--transparent] < outline > picture.png" },
     { "glyphs", command_glyphs, "> glyphs.h" },
 };
