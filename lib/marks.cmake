@@ -1,0 +1,1 @@
+chop_lib(marks SOURCES marks.c marks_read.c PUBLIC chop_base)
