@@ -1,0 +1,1 @@
+chop_lib(webhook SOURCES webhook.c PUBLIC chop_crypto)
