@@ -16,3 +16,7 @@ if(CHOP_FUZZ)
   target_link_libraries(fuzz_pbjson PRIVATE chop_pbjson test_pbjson_proto)
   target_link_options(fuzz_pbjson PRIVATE -fsanitize=fuzzer)
 endif()
+
+chop_test(unit_gateway_parts SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_parts.c
+  LIBS chop_gateway chop_pb chop_pkg_protobufc LABELS unit)
+target_compile_definitions(unit_gateway_parts PRIVATE OPENAPI_FILE="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
