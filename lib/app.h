@@ -40,5 +40,7 @@ chop_err app_db(const struct app *app, struct db **ret_db) CHOP_MUSTCHECK;
 bool app_stopping(const struct app *app);
 /* After committing outbox rows outside the dispatcher. */
 void app_wake_outbox(const struct app *app);
+/* Whether what arrived of `producer`'s events may be older than `ms` (lib/outbox.h). */
+bool app_events_behind(const struct app *app, const char *producer, int64_t ms);
 /* A call for work outside the dispatcher (own threads): fills c with memory, database, trust, now. */
 chop_err app_call_init(struct app *app, struct arena *mem, struct db *db, struct call *ret_call) CHOP_MUSTCHECK;

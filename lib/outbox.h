@@ -12,7 +12,7 @@ uint32_t outbox_partition(const char *key);
 
 /* The handler of every service's ReadEvents. */
 chop_err outbox_read_events(struct call *c, const void *in, void *out) CHOP_MUSTCHECK;
-extern const char outbox_sql[];
+/* The tables and queries of both sides: `outbox_sql.h` (generated) declares `const char outbox_sql[]`. */
 
 /* Run by lib/app: the sequencer of this service and the consumers of its event table. */
 struct outbox;
@@ -22,13 +22,16 @@ struct outbox_options {
     const char *conninfo;
     const struct db_store *store;
     struct bus *bus;
-    const struct event_row *events;
-    const struct trust *(*trust)(struct app *app);
+    const struct event_row *events; /* NULL: consumes nothing */
+    const struct trust *(*trust)(const struct app *app);
     void *state;
-    int consumers; /* threads */
+    int consumers; /* threads; the same number in every replica */
     bool produces;
 };
 chop_err outbox_start(const struct outbox_options *o, struct outbox **ret_outbox) CHOP_MUSTCHECK;
 void outbox_stop(struct outbox *o);
 /* Wakes the sequencer: called by the dispatcher after a commit that put events. */
 void outbox_wake(struct outbox *o);
+/* Whether what this service knows from `producer` may be older than `ms`: its announced head is ahead of what was
+ * applied here, or nothing was heard from it for so long. */
+bool outbox_behind(const struct outbox *o, const char *producer, int64_t ms);

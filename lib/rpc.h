@@ -19,6 +19,8 @@ struct call { /* all that a handler may touch */
     int64_t now;       /* ms; one moment for the whole call */
     int64_t deadline;
     const char *trace;
+    const char *principal; /* the principal as it came, for calls on the member's behalf */
+    struct bus *bus;
     const char *name;  /* of the service: "authorization" */
     struct app *app;
 };
