@@ -13,7 +13,8 @@ void marks_token_text(const char *token, char out[MARKS_TOKEN_TEXT_LEN + 1]);
 #define MARKS_SERIAL_LEN 16
 void marks_serial_make(uint64_t random15, char out[MARKS_SERIAL_LEN + 1]);
 /* cipher (数列密押): 8 digits: 7 of HMAC-SHA256(key, serial|seal code|date|document digest|number) truncated as in
- * RFC 4226 5.3 (mod 10^7), then an ISO 7064 MOD 11,10 digit over the serial's 15 (without its check digit) and the seven. The HMAC is the caller's. */
+ * RFC 4226 5.3 (mod 10^7), then an ISO 7064 MOD 11,10 digit over the serial's 15 (without its check digit) and the
+ * seven. The HMAC is the caller's. */
 #define MARKS_CIPHER_LEN 8
 void marks_cipher_make(const uint8_t hmac[32], const char *serial, char out[MARKS_CIPHER_LEN + 1]);
 /* The last digit of a cipher, from its first seven and the serial: tells a mistyped pair without any key. */
