@@ -4,6 +4,7 @@ chop_test(unit_crypto SOURCES ${here}/unit_crypto.c LIBS chop_crypto chop_pkg_op
 chop_test(unit_crypto_hpke SOURCES ${here}/unit_crypto_hpke.c LIBS chop_crypto chop_pkg_openssl LABELS unit)
 chop_test(unit_crypto_x509 SOURCES ${here}/unit_crypto_x509.c LIBS chop_crypto LABELS unit)
 chop_test(unit_marks SOURCES ${here}/unit_marks.c LIBS chop_marks LABELS unit)
+chop_test(unit_trust SOURCES ${here}/unit_trust.c LIBS chop_trust LABELS unit)
 if(CHOP_FUZZ)
   add_executable(fuzz_marks ${here}/fuzz_marks.c)
   target_link_libraries(fuzz_marks PRIVATE chop_marks)
