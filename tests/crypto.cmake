@@ -5,6 +5,8 @@ chop_test(unit_crypto_hpke SOURCES ${here}/unit_crypto_hpke.c LIBS chop_crypto c
 chop_test(unit_crypto_x509 SOURCES ${here}/unit_crypto_x509.c LIBS chop_crypto LABELS unit)
 chop_test(unit_marks SOURCES ${here}/unit_marks.c LIBS chop_marks LABELS unit)
 chop_test(unit_trust SOURCES ${here}/unit_trust.c LIBS chop_trust LABELS unit)
+chop_test(unit_crypto_keys SOURCES ${here}/unit_crypto_keys.c LIBS chop_trust LABELS unit ARGS $<TARGET_FILE:chop-keys>)
+add_dependencies(unit_crypto_keys chop-keys)
 if(CHOP_FUZZ)
   add_executable(fuzz_marks ${here}/fuzz_marks.c)
   target_link_libraries(fuzz_marks PRIVATE chop_marks)
