@@ -18,6 +18,10 @@ static const struct command {
     { "signature", command_signature, "--text NAME [--height-um 12000] > outline" },
     { "png", command_png, "[--dpi 300] [--color C8102E] [--transparent] < outline > picture.png" },
     { "glyphs", command_glyphs, "> glyphs.h" },
+    { "contract", command_contract, "--out FILE.pdf [--pages 3] > facts.json" },
+    { "pdfinfo", command_pdfinfo, "FILE > pages.json" },
+    { "page", command_page,
+        "[--paper FILE.pdf] [--page 1] [--dpi 600] --raster RASTER.json [--png OUT.png] [--pdf OUT.pdf]" },
 };
 
 static int usage(void) {
