@@ -196,6 +196,21 @@ static void test_threads_share_keys(void **state) {
 
 /* ---- keys ---- */
 
+/* The hybrid form (X9.62, 4.3.6) is a valid second encoding of the same point: one key would have two kids. */
+static void test_other_point_forms(void) {
+    struct crypto_key *k = NULL, *got = NULL;
+    uint8_t spki[91];
+    assert_null(crypto_key_generate(CRYPTO_ES256, &k));
+    memcpy(spki, crypto_key_spki(k).p, 91);
+    for (uint8_t form = 0; form < 255; form++) {
+        spki[26] = form;
+        assert_ptr_equal(crypto_key_from_spki(CHOP_BYTES(spki, 91), &got), form == 4 ? NULL : CHOP_ERR(EINVAL));
+        if (form == 4) crypto_key_free(got);
+        got = NULL;
+    }
+    crypto_key_free(k);
+}
+
 static void test_spki_refusals(void **state) {
     (void)state;
     for (size_t i = 0; i < CHOP_COUNT(algs); i++) {
@@ -221,6 +236,7 @@ static void test_spki_refusals(void **state) {
         assert_null(got);
         crypto_key_free(k);
     }
+    test_other_point_forms();
     /* A P-256 point under SM2's name is on another curve. */
     struct crypto_key *k = NULL, *sm = NULL, *got = NULL;
     assert_null(crypto_key_generate(CRYPTO_ES256, &k));

@@ -327,11 +327,13 @@ static void test_load(void **state) {
 
 /* ---- devices ---- */
 
+static const char *cert_id = "trm_1";
+
 static Pb__Signed terminal_cert(const struct crypto_key *by, const struct crypto_key *k, int64_t from, int64_t to) {
     Pb__TerminalCert c = PB__TERMINAL_CERT__INIT;
     struct chop_bytes payload;
     Pb__Signed s;
-    c.terminal_id = PB_STR("trm_1");
+    c.terminal_id = PB_STR(cert_id);
     c.member_id = PB_STR("mbr_1");
     c.public_key = PB_BIN(crypto_key_spki(k));
     c.not_before = from;
@@ -388,6 +390,9 @@ static void test_terminal(void **state) {
     assert_err(terminal_says(terminal_cert(ca, device, TO, TO + 9), device, "trm_1", "order", TO + 1), EEXPIRED);
     /* One that ran out since leaves its certificates good. */
     assert_null(terminal_says(terminal_cert(ca, device, FROM, TO + 100), device, "trm_1", "order", TO + 50));
+    cert_id = "";
+    assert_err(terminal_says(terminal_cert(ca, device, FROM, TO), device, "", "order", NOW), EMISMATCH); /* no name */
+    cert_id = "trm_1";
     cert.payload.data[3] ^= 1;
     assert_err(terminal_says(cert, device, "trm_1", "order", NOW), ESIGNATURE);
 }
