@@ -90,13 +90,18 @@ static size_t head_size(struct MHD_Connection *conn) {
     return info ? info->header_size : 0;
 }
 
+const char *head_target_end(const char *uri) {
+    const char *p = uri;
+    for (; *p; p++)
+        if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || strncmp(p, "%00", 3) == 0) return NULL;
+    return p;
+}
+
 static const char *request_line_fault(const char *method, const char *url, const char *uri_end, const char *version) {
     size_t method_n = strlen(method);
     if (!is_token(method, method_n) || method_n > 16) return "the method is malformed";
-    if (url != method + method_n + 1 || url[0] != '/') return "the request target is malformed";
-    for (const char *p = url; p < uri_end; p++)
-        if ((unsigned char)*p >= 0x7f || (*p != 0 && (unsigned char)*p <= 0x20)) return "the request target is malformed";
-    if (!uri_end || version != uri_end + 1) return "the request line is malformed";
+    if (!uri_end || url != method + method_n + 1 || url[0] != '/') return "the request target is malformed";
+    if (version != uri_end + 1) return "the request line is malformed";
     if (strcmp(version, "HTTP/1.1") != 0 && strcmp(version, "HTTP/1.0") != 0) return "only HTTP/1.1 and 1.0 are spoken";
     if (version[8] != 0 || version[9] != 0) return "the request line does not end in CR LF";
     return NULL;

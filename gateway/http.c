@@ -118,7 +118,7 @@ static void *on_target(void *cls, const char *uri, struct MHD_Connection *conn) 
     (void)cls;
     struct peer *p = peer_of(conn);
     if (!p) return NULL;
-    p->uri_end = uri + strlen(uri);
+    p->uri_end = head_target_end(uri);
     const char *query = strchr(uri, '?');
     p->request.query = query ? arena_str(p->request.mem, query + 1) : "";
     return NULL;

@@ -20,3 +20,5 @@ endif()
 chop_test(unit_gateway_parts SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_parts.c
   LIBS chop_gateway chop_pb chop_pkg_protobufc LABELS unit)
 target_compile_definitions(unit_gateway_parts PRIVATE OPENAPI_FILE="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
+chop_test(unit_gateway_http SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_http.c
+  LIBS chop_gateway chop_log chop_pb chop_pkg_protobufc LABELS unit)
