@@ -1,0 +1,243 @@
+/* The real chop-registry: what it takes, what it refuses, and that nothing it answered is ever lost. */
+#include "svc_filing_world.h"
+
+#include "authorization.pb-c.h"
+#include "filing.pb-c.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static const char *program;
+static struct world *w;
+static struct peer police;
+
+static int setup(void **state) {
+    (void)state;
+    w = world_new();
+    peer_start(w, &police, program, 0);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    peer_stop(&police);
+    world_free(w);
+    return 0;
+}
+
+#define FILE_OK(c, key)                                                                       \
+    ({                                                                                        \
+        struct peer_answer a_ = peer_file(w, &police, world_fact(w, c, "seal-state", NULL), key); \
+        assert_null(a_.err);                                                                  \
+        assert_int_equal(a_.status, 200);                                                     \
+        a_;                                                                                   \
+    })
+
+static void assert_refused(struct peer_answer a, long status, const char *code) {
+    assert_null(a.err);
+    assert_int_equal(a.status, status);
+    assert_string_equal(a.refusal->code, code);
+}
+
+static void test_receipt_tells_what_came(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    struct peer_answer a = FILE_OK(&c, world_key(w, 7));
+    assert_string_equal(a.receipt->seal_id, "seal_a");
+    assert_int_equal(a.receipt->seal_seq, 1);
+    assert_memory_equal(a.receipt->fact_digest.data, c.last, 32);
+    assert_string_equal(a.receipt->idempotency_key, world_key(w, 7));
+    assert_int_equal(strncmp(a.receipt->number, "POLICE-20", 9), 0);
+    assert_string_equal(a.receipt->number + 15, "-000001");
+    assert_string_equal(FILE_OK(&c, world_key(w, 8)).receipt->number + 15, "-000002");
+}
+
+static void test_same_key_same_receipt(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    struct chop_bytes fact = world_fact(w, &c, "seal-state", NULL);
+    struct peer_answer first = peer_file(w, &police, fact, world_key(w, 1));
+    struct peer_answer again = peer_file(w, &police, fact, world_key(w, 1));
+    assert_int_equal(again.status, 200);
+    assert_true(chop_bytes_equal(first.receipt_signed, again.receipt_signed));
+    struct peer_answer status = peer_status(w, &police, world_key(w, 1));
+    assert_true(chop_bytes_equal(first.receipt_signed, status.receipt_signed));
+    assert_refused(peer_status(w, &police, world_key(w, 2)), 404, "not_found");
+    assert_int_equal(peer_holds(w, &police, "seal_a"), 1);
+}
+
+static void test_gap_names_what_is_expected(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    struct chop_bytes one = world_fact(w, &c, "seal-state", NULL), two = world_fact(w, &c, "seal-state", NULL);
+    struct chop_bytes three = world_fact(w, &c, "seal-state", NULL);
+    struct peer_answer a = peer_file(w, &police, two, world_key(w, 2));
+    assert_refused(a, 409, "gap");
+    assert_int_equal(a.refusal->expected, 1);
+    assert_int_equal(peer_file(w, &police, one, world_key(w, 1)).status, 200);
+    a = peer_file(w, &police, three, world_key(w, 3));
+    assert_refused(a, 409, "gap");
+    assert_int_equal(a.refusal->expected, 2);
+    assert_int_equal(peer_file(w, &police, two, world_key(w, 2)).status, 200);
+    assert_int_equal(peer_file(w, &police, three, world_key(w, 3)).status, 200);
+    assert_int_equal(peer_holds(w, &police, "seal_a"), 3);
+}
+
+static void test_conflicts(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" }, other = { .seal_id = "seal_b" };
+    FILE_OK(&c, world_key(w, 1));
+    struct chop_bytes rival = world_fact_at(w, "seal_a", 1, CHOP_BYTES(NULL, 0), NULL);
+    assert_refused(peer_file(w, &police, rival, world_key(w, 2)), 409, "conflict");
+    assert_refused(peer_file(w, &police, rival, world_key(w, 1)), 409, "conflict");
+    assert_refused(peer_file(w, &police, world_fact(w, &other, "seal-state", NULL), world_key(w, 1)), 409, "conflict");
+    uint8_t wrong[32] = { 9 };
+    struct chop_bytes unlinked = world_fact_at(w, "seal_a", 2, CHOP_BYTES(wrong, 32), NULL);
+    assert_refused(peer_file(w, &police, unlinked, world_key(w, 3)), 409, "conflict");
+    assert_int_equal(peer_holds(w, &police, "seal_a"), 1);
+}
+
+static void test_bad_fact_signatures(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    assert_refused(peer_file(w, &police, world_fact_at(w, "seal_a", 1, CHOP_BYTES(NULL, 0), w->stranger), world_key(w, 1)),
+        422, "bad_fact");
+    /* a registry's key may not sign facts */
+    assert_refused(
+        peer_file(w, &police, world_fact_at(w, "seal_a", 1, CHOP_BYTES(NULL, 0), w->registry[0]), world_key(w, 1)), 422,
+        "bad_fact");
+    struct chop_bytes fact = world_fact(w, &c, "seal-state", NULL);
+    for (size_t at = 0; at < fact.n; at += 7) { /* any changed byte */
+        struct chop_bytes bent = arena_copy(w->mem, fact);
+        ((uint8_t *)(uintptr_t)bent.p)[at] ^= 1;
+        struct peer_answer a = peer_file(w, &police, bent, world_key(w, 1));
+        if (a.err || a.status < 400) fail_msg("byte %zu of %zu: status %ld %s", at, fact.n, a.status, a.err ? a.err->name : "");
+    }
+    assert_int_equal(peer_holds(w, &police, "seal_a"), 0);
+    assert_int_equal(peer_file(w, &police, fact, world_key(w, 1)).status, 200);
+}
+
+static void test_bad_webhook_signature(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    struct chop_bytes fact = world_fact(w, &c, "seal-state", NULL);
+    struct webhook_secret right = w->secret;
+    w->secret.key[0] ^= 1;
+    assert_refused(peer_file(w, &police, fact, world_key(w, 1)), 401, "bad_signature");
+    w->secret = right;
+    assert_refused(peer_file(w, &police, fact, "ZZ"), 400, "bad_request");
+    assert_refused(peer_file(w, &police, CHOP_BYTES("junk", 4), world_key(w, 1)), 400, "bad_request");
+    assert_int_equal(peer_file(w, &police, fact, world_key(w, 1)).status, 200);
+}
+
+/* Every answered filing is there after SIGKILL, with the same receipt, and the chain goes on. */
+static void test_durable_after_kill(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    struct peer_answer last = { 0 };
+    for (unsigned i = 0; i < 30; i++) last = FILE_OK(&c, world_key(w, i));
+    peer_kill(&police);
+    peer_again(w, &police);
+    assert_int_equal(peer_holds(w, &police, "seal_a"), 30);
+    struct peer_answer status = peer_status(w, &police, world_key(w, 29));
+    assert_true(chop_bytes_equal(last.receipt_signed, status.receipt_signed));
+    assert_string_equal(FILE_OK(&c, world_key(w, 30)).receipt->number + 15, "-000031");
+}
+
+static void test_switches(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    struct chop_bytes fact = world_fact(w, &c, "seal-state", NULL);
+    peer_switch(w, &police, "error500", 1);
+    assert_refused(peer_file(w, &police, fact, world_key(w, 1)), 500, "unavailable");
+    peer_switch(w, &police, "refuse", 1);
+    assert_refused(peer_file(w, &police, fact, world_key(w, 1)), 422, "bad_fact");
+    assert_refused(peer_status(w, &police, world_key(w, 1)), 404, "not_found");
+    peer_switch(w, &police, "lose_answer", 1);
+    assert_ptr_equal(peer_file(w, &police, fact, world_key(w, 1)).err, CHOP_ERR(ETIMEOUT));
+    assert_int_equal(peer_status(w, &police, world_key(w, 1)).status, 200);
+    struct chop_bytes second = world_fact(w, &c, "seal-state", NULL);
+    peer_switch(w, &police, "lie", 1);
+    struct peer_answer lie = peer_file(w, &police, second, world_key(w, 2));
+    assert_memory_not_equal(lie.receipt->fact_digest.data, c.last, 32);
+    assert_memory_equal(peer_status(w, &police, world_key(w, 2)).receipt->fact_digest.data, c.last, 32);
+    peer_switch(w, &police, "timeout", 0);
+    assert_ptr_equal(peer_file(w, &police, world_fact(w, &c, "seal-state", NULL), world_key(w, 3)).err, CHOP_ERR(ETIMEOUT));
+    peer_switch(w, &police, "ok", 0);
+    assert_refused(peer_status(w, &police, world_key(w, 3)), 404, "not_found");
+}
+
+static void test_page_escapes(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    FILE_OK(&c, world_key(w, 1));
+    struct httpc_reply r;
+    assert_null(httpc_send(w->http, "GET", arena_printf(w->mem, "%s/", police.url), NULL, CHOP_BYTES(NULL, 0), w->mem, &r));
+    const char *page = arena_strn(w->mem, (const char *)r.body.p, r.body.n);
+    assert_non_null(strstr(page, "甲公司 &lt;&amp;&gt;"));
+    assert_non_null(strstr(page, "测试 &lt;registry&gt;"));
+    assert_null(strstr(page, "<registry>"));
+    assert_non_null(strstr(page, "POLICE-20"));
+}
+
+/* ---- many at once: thousands a second, because commits are shared ---- */
+enum { CLIENTS = 16, EACH = 250 };
+struct client {
+    pthread_t thread;
+    struct world own; /* a copy with its own client and memory */
+    struct chop_bytes facts[EACH];
+    int nth, bad;
+};
+
+static void *file_all(void *arg) {
+    struct client *c = arg;
+    for (int i = 0; i < EACH; i++) {
+        struct peer_answer a = peer_file(&c->own, &police, c->facts[i], world_key(&c->own, (unsigned)(c->nth * EACH + i)));
+        c->bad += a.err || a.status != 200;
+    }
+    return NULL;
+}
+
+static void test_group_commit(void **state) {
+    (void)state;
+    static struct client clients[CLIENTS];
+    struct httpc_options o = { .allow_private = true, .allow_http = true, .timeout_ms = 20000, .max_reply = 1 << 20 };
+    for (int i = 0; i < CLIENTS; i++) {
+        struct client *c = &clients[i];
+        *c = (struct client){ .own = *w, .nth = i };
+        c->own.mem = arena_new((size_t)64 << 20);
+        assert_null(httpc_new(&o, &c->own.http));
+        struct chain chain = { .seal_id = arena_printf(w->mem, "seal_%d", i) };
+        for (int k = 0; k < EACH; k++) c->facts[k] = world_fact(w, &chain, "seal-state", NULL);
+    }
+    int64_t began = chop_mono_ns();
+    for (int i = 0; i < CLIENTS; i++) pthread_create(&clients[i].thread, NULL, file_all, &clients[i]);
+    for (int i = 0; i < CLIENTS; i++) pthread_join(clients[i].thread, NULL);
+    double seconds = (double)(chop_mono_ns() - began) / 1e9;
+    print_message("%d filings in %.2f s: %.0f/s\n", CLIENTS * EACH, seconds, CLIENTS * EACH / seconds);
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(clients[i].bad, 0);
+        assert_int_equal(peer_holds(w, &police, arena_printf(w->mem, "seal_%d", i)), EACH);
+        httpc_free(clients[i].own.http);
+        arena_free(clients[i].own.mem);
+    }
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(int argc, char **argv) {
+    if (argc < 2) return 2;
+    program = argv[1];
+    const struct CMUnitTest tests[] = {
+        TEST(test_receipt_tells_what_came), TEST(test_same_key_same_receipt), TEST(test_gap_names_what_is_expected),
+        TEST(test_conflicts), TEST(test_bad_fact_signatures), TEST(test_bad_webhook_signature),
+        TEST(test_durable_after_kill), TEST(test_switches), TEST(test_page_escapes), TEST(test_group_commit),
+    };
+    return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
+}
