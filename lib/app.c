@@ -52,6 +52,14 @@ const struct db_store *app_store(const struct app *app) {
     return app->base->store;
 }
 
+const char *app_keys_dir(const struct app *app) {
+    return app->base->conf.keys;
+}
+
+int app_workers(const struct app *app) {
+    return (int)app->base->conf.workers;
+}
+
 chop_err app_db(const struct app *app, struct db **ret_db) {
     return db_open(app->base->conf.db, app->base->store, ret_db);
 }

@@ -35,6 +35,8 @@ const struct crypto_key *app_sign_key(const struct app *app);  /* of _SIGN_KEY; 
 struct bus *app_bus(const struct app *app);
 const char *app_conninfo(const struct app *app);
 const struct db_store *app_store(const struct app *app);
+const char *app_keys_dir(const struct app *app);               /* of _KEYS */
+int app_workers(const struct app *app);                        /* of _WORKERS */
 /* A connection of one's own, for threads that a service starts. */
 chop_err app_db(const struct app *app, struct db **ret_db) CHOP_MUSTCHECK;
 bool app_stopping(const struct app *app);
