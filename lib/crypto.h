@@ -4,7 +4,7 @@
 #include "arena.h"
 
 enum crypto_alg { CRYPTO_ES256 = 1, CRYPTO_ED25519 = 2, CRYPTO_SM2 = 3 };
-const char *crypto_alg_name(enum crypto_alg alg);           /* "ES256", "Ed25519", "SM2" */
+const char *crypto_alg_name(enum crypto_alg alg); /* "ES256", "Ed25519", "SM2" */
 chop_err crypto_alg_by_name(const char *name, enum crypto_alg *ret_alg) CHOP_MUSTCHECK;
 
 #define CRYPTO_SHA256_LEN 32
@@ -32,7 +32,8 @@ chop_err crypto_key_load(const char *path, struct crypto_key **ret_key) CHOP_MUS
 chop_err crypto_key_save(const struct crypto_key *k, const char *path) CHOP_MUSTCHECK; /* 0600, atomic, fsynced */
 /* PEM text, private or public. Refuses any algorithm but the three, and any curve but theirs. */
 chop_err crypto_key_from_pem(struct chop_bytes pem, struct crypto_key **ret_key) CHOP_MUSTCHECK;
-/* Public key from DER SubjectPublicKeyInfo; the point is checked to be on the curve. */
+/* Public key from DER SubjectPublicKeyInfo, in the one form with a named curve and an uncompressed point (91 bytes;
+ * Ed25519: 44); the point is checked to be on the curve. */
 chop_err crypto_key_from_spki(struct chop_bytes der, struct crypto_key **ret_key) CHOP_MUSTCHECK;
 void crypto_key_free(struct crypto_key *k);
 void crypto_key_free_p(struct crypto_key **k);
@@ -54,12 +55,14 @@ chop_err crypto_verify(const struct crypto_key *k, struct chop_bytes msg, struct
 #define CRYPTO_HPKE_OVERHEAD (65 + 16)
 chop_err crypto_hpke_seal(const uint8_t recipient_point[65], struct chop_bytes info, struct chop_bytes aad,
     struct chop_bytes plain, struct arena *mem, struct chop_bytes *ret_sealed) CHOP_MUSTCHECK;
+/* EMISMATCH where it was changed, cut, or is for another key, info or aad. */
 chop_err crypto_hpke_open(const struct crypto_key *recipient, struct chop_bytes info, struct chop_bytes aad,
     struct chop_bytes sealed, struct arena *mem, struct chop_bytes *ret_plain) CHOP_MUSTCHECK;
 
 /* ---- AES-256-GCM, random 12-byte nonce in front: out = nonce || ciphertext || tag ---- */
 chop_err crypto_box_seal(const uint8_t key[32], struct chop_bytes aad, struct chop_bytes plain, struct arena *mem,
     struct chop_bytes *ret_box) CHOP_MUSTCHECK;
+/* EMISMATCH where it was changed, cut, or is for another key or aad. */
 chop_err crypto_box_open(const uint8_t key[32], struct chop_bytes aad, struct chop_bytes box, struct arena *mem,
     struct chop_bytes *ret_plain) CHOP_MUSTCHECK;
 
@@ -67,13 +70,13 @@ chop_err crypto_box_open(const uint8_t key[32], struct chop_bytes aad, struct ch
 /* A self-signed CA certificate for key; PEM into the arena. */
 chop_err crypto_ca_new(const struct crypto_key *ca, const char *common_name, int days, struct arena *mem,
     struct chop_bytes *ret_pem) CHOP_MUSTCHECK;
-/* A leaf for `subject_key` under the CA: CN = common_name, extended key usage client and/or server, SAN dns/ip list
- * ("DNS:localhost,IP:127.0.0.1", NULL for none). PEM into the arena. */
+/* A leaf for `subject_key` under the CA: CN = common_name, extended key usage serverAuth if `server`, else clientAuth
+ * (never both), SAN dns/ip list ("DNS:localhost,IP:127.0.0.1", NULL for none). PEM into the arena. */
 chop_err crypto_cert_issue(const struct crypto_key *ca, struct chop_bytes ca_pem, const struct crypto_key *subject_key,
-    const char *common_name, const char *san, bool server, int days, struct arena *mem, struct chop_bytes *ret_pem)
-    CHOP_MUSTCHECK;
+    const char *common_name, const char *san, bool server, int days, struct arena *mem,
+    struct chop_bytes *ret_pem) CHOP_MUSTCHECK;
 /* A PKCS#10 request by key. */
-chop_err crypto_csr_new(const struct crypto_key *k, const char *common_name, struct arena *mem,
-    struct chop_bytes *ret_der) CHOP_MUSTCHECK;
+chop_err crypto_csr_new(
+    const struct crypto_key *k, const char *common_name, struct arena *mem, struct chop_bytes *ret_der) CHOP_MUSTCHECK;
 /* Checks the request's own signature and gives its P-256 public key. */
 chop_err crypto_csr_read(struct chop_bytes der, struct crypto_key **ret_key) CHOP_MUSTCHECK;

@@ -10,8 +10,8 @@ static bool gcm_feed(EVP_CIPHER_CTX *ctx, uint8_t *out, struct chop_bytes in) {
 }
 
 /* Runs the cipher over aad and text; the tag is set before (opening) or read after (sealing). */
-static bool gcm_run(EVP_CIPHER_CTX *ctx, const struct gcm *g, bool seal, struct chop_bytes in, uint8_t *out,
-    uint8_t tag[GCM_TAG]) {
+static bool gcm_run(
+    EVP_CIPHER_CTX *ctx, const struct gcm *g, bool seal, struct chop_bytes in, uint8_t *out, uint8_t tag[GCM_TAG]) {
     int n = 0;
     if (EVP_CipherInit_ex2(ctx, g->cipher, g->key, g->nonce, seal, NULL) != 1) return false;
     if (!seal && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, GCM_TAG, tag) != 1) return false;

@@ -25,9 +25,8 @@ static EVP_MAC_CTX *hmac_template(void) {
     EVP_MAC *mac = must(EVP_MAC_fetch(NULL, "HMAC", NULL), "HMAC");
     EVP_MAC_CTX *ctx = must(EVP_MAC_CTX_new(mac), "memory");
     char digest[] = "SHA256";
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()
-    };
+    const OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end() };
     must_do(EVP_MAC_CTX_set_params(ctx, params) == 1, "HMAC with SHA-256");
     EVP_MAC_free(mac);
     return ctx;
@@ -55,7 +54,8 @@ chop_err crypto_failed(const char *what) {
 void crypto_digest_parts(const EVP_MD *md, const struct chop_bytes *parts, size_t n, uint8_t out[32]) {
     EVP_MD_CTX *ctx = must(EVP_MD_CTX_new(), "memory");
     must_do(EVP_DigestInit_ex2(ctx, md, NULL) == 1, "digest");
-    for (size_t i = 0; i < n; i++) must_do(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1, "digest");
+    for (size_t i = 0; i < n; i++)
+        must_do(EVP_DigestUpdate(ctx, parts[i].p, parts[i].n) == 1, "digest");
     must_do(EVP_DigestFinal_ex(ctx, out, NULL) == 1, "digest");
     EVP_MD_CTX_free(ctx);
 }
@@ -78,7 +78,8 @@ void crypto_hmac_parts(struct chop_bytes key, const struct chop_bytes *parts, si
     if (key.n == 0) key = CHOP_BYTES(zeros, sizeof zeros);
     EVP_MAC_CTX *ctx = must(EVP_MAC_CTX_dup(crypto_algs()->hmac), "memory");
     must_do(EVP_MAC_init(ctx, key.p, key.n, NULL) == 1, "HMAC");
-    for (size_t i = 0; i < n; i++) must_do(EVP_MAC_update(ctx, parts[i].p, parts[i].n) == 1, "HMAC");
+    for (size_t i = 0; i < n; i++)
+        must_do(EVP_MAC_update(ctx, parts[i].p, parts[i].n) == 1, "HMAC");
     size_t got = 0;
     must_do(EVP_MAC_final(ctx, out, &got, 32) == 1 && got == 32, "HMAC");
     EVP_MAC_CTX_free(ctx);

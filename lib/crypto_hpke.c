@@ -15,8 +15,8 @@ static const char hpke_suite[] = "HPKE\x00\x10\x00\x01\x00\x01";
 #define HPKE CHOP_BYTES(hpke_suite, 10)
 
 /* LabeledExtract (section 4). */
-static void labeled_extract(struct chop_bytes suite, struct chop_bytes salt, const char *label, struct chop_bytes ikm,
-    uint8_t out[HASH]) {
+static void labeled_extract(
+    struct chop_bytes suite, struct chop_bytes salt, const char *label, struct chop_bytes ikm, uint8_t out[HASH]) {
     const struct chop_bytes parts[] = { chop_str("HPKE-v1"), suite, chop_str(label), ikm };
     crypto_hmac_parts(salt, parts, CHOP_COUNT(parts), out);
 }
@@ -43,8 +43,8 @@ static chop_err diffie_hellman(const struct crypto_key *own, const struct crypto
 }
 
 /* ExtractAndExpand (4.1) with kem_context = enc || pkRm. */
-static void shared_secret(const uint8_t dh[32], const uint8_t enc[POINT], const uint8_t recipient[POINT],
-    uint8_t out[HASH]) {
+static void shared_secret(
+    const uint8_t dh[32], const uint8_t enc[POINT], const uint8_t recipient[POINT], uint8_t out[HASH]) {
     uint8_t prk[HASH], context[2 * POINT];
     memcpy(context, enc, POINT);
     memcpy(context + POINT, recipient, POINT);

@@ -1,4 +1,5 @@
-/* crypto_internal: what the files of lib/crypto share; nobody else includes it (one test does, for the HPKE vectors). */
+/* crypto_internal: what the files of lib/crypto share; nobody else includes it (one test does, for the HPKE vectors).
+ */
 #pragma once
 #include "crypto.h"
 

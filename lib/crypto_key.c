@@ -10,7 +10,7 @@
 /* One row an algorithm. A SubjectPublicKeyInfo of ours is a fixed prefix and the key, so reading one is comparing
  * bytes: no DER parser sees a stranger's key, and no second encoding of a key exists (a kid names one encoding). */
 struct alg_row {
-    const char *name;        /* ours */
+    const char *name;         /* ours */
     const char *type, *group; /* OpenSSL's */
     const char *prefix;
     size_t prefix_len, key_len;
@@ -18,12 +18,12 @@ struct alg_row {
 
 static const struct alg_row alg_rows[] = {
     [CRYPTO_ES256] = { "ES256", "EC", "prime256v1",
-        "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00",
-        26, 65 },
+        "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00", 26,
+        65 },
     [CRYPTO_ED25519] = { "Ed25519", "ED25519", NULL, "\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", 12, 32 },
     [CRYPTO_SM2] = { "SM2", "SM2", "SM2",
-        "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d\x03\x42\x00",
-        26, 65 },
+        "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x81\x1c\xcf\x55\x01\x82\x2d\x03\x42\x00", 26,
+        65 },
 };
 #define ALG_LAST CRYPTO_SM2
 
@@ -128,8 +128,7 @@ chop_err crypto_key_wrap(EVP_PKEY *pkey, bool private, struct crypto_key **ret_k
 chop_err crypto_key_generate(enum crypto_alg alg, struct crypto_key **ret_key) {
     if (alg < CRYPTO_ES256 || alg > ALG_LAST) return CHOP_FAIL(EINVAL, "algorithm", "unknown");
     const struct alg_row *row = &alg_rows[alg];
-    EVP_PKEY *pkey =
-        alg == CRYPTO_ES256 ? EVP_EC_gen("prime256v1") : EVP_PKEY_Q_keygen(NULL, NULL, row->type);
+    EVP_PKEY *pkey = alg == CRYPTO_ES256 ? EVP_EC_gen("prime256v1") : EVP_PKEY_Q_keygen(NULL, NULL, row->type);
     if (!pkey) return crypto_failed("making a key");
     return crypto_key_wrap(pkey, true, ret_key);
 }
@@ -159,10 +158,34 @@ chop_err crypto_key_from_point(const uint8_t point[65], struct crypto_key **ret_
     return crypto_key_wrap(pkey, false, ret_key);
 }
 
+/* Ed25519 keys of small order, in both encodings where there are two: under such a key signatures verify that nobody
+ * made, so its owner could deny any. The sign bit does not matter. */
+static bool small_order(const uint8_t key[32]) {
+    static const char *const encodings[] = {
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    };
+    uint8_t bytes[32];
+    for (size_t i = 0; i < CHOP_COUNT(encodings); i++) {
+        if (!chop_unhex(encodings[i], bytes, sizeof bytes)) continue;
+        bytes[31] |= key[31] & 0x80;
+        if (memcmp(bytes, key, sizeof bytes) == 0) return true;
+    }
+    return false;
+}
+
 static chop_err import_public(const struct alg_row *row, const uint8_t *key, struct crypto_key **ret_key) {
     EVP_PKEY *pkey = NULL;
-    if (row->group) TRY(import_point(row, key, &pkey));
-    else pkey = EVP_PKEY_new_raw_public_key_ex(NULL, row->type, NULL, key, row->key_len);
+    if (!row->group && small_order(key)) return CHOP_FAIL(EINVAL, NULL, "the public key is of small order");
+    if (row->group)
+        TRY(import_point(row, key, &pkey));
+    else
+        pkey = EVP_PKEY_new_raw_public_key_ex(NULL, row->type, NULL, key, row->key_len);
     if (!pkey) return crypto_failed("reading a key");
     return crypto_key_wrap(pkey, false, ret_key);
 }

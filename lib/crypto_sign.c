@@ -9,8 +9,10 @@
 /* What ECDSA and SM2 sign: SHA-256(message), SM3(Z || message). */
 static void digest_message(const struct crypto_key *k, struct chop_bytes msg, uint8_t out[32]) {
     const struct chop_bytes parts[] = { CHOP_BYTES(k->z, sizeof k->z), msg };
-    if (k->alg == CRYPTO_SM2) crypto_digest_parts(crypto_algs()->sm3, parts, 2, out);
-    else crypto_sha256(msg, out);
+    if (k->alg == CRYPTO_SM2)
+        crypto_digest_parts(crypto_algs()->sm3, parts, 2, out);
+    else
+        crypto_sha256(msg, out);
 }
 
 static bool der_to_raw(const uint8_t *der, size_t n, uint8_t out[64]) {
@@ -24,12 +26,14 @@ static bool der_to_raw(const uint8_t *der, size_t n, uint8_t out[64]) {
 /* A positive INTEGER of 32 big-endian bytes in its shortest form (X.690, 8.3). */
 static size_t der_integer(const uint8_t *raw, uint8_t *out) {
     size_t skip = 0;
-    while (skip < 31 && raw[skip] == 0) skip++;
+    while (skip < 31 && raw[skip] == 0)
+        skip++;
     size_t pad = raw[skip] >> 7, n = 32 - skip;
     out[0] = 2;
     out[1] = (uint8_t)(n + pad);
     out[2] = 0;
-    for (size_t i = 0; i < n; i++) out[2 + pad + i] = raw[skip + i];
+    for (size_t i = 0; i < n; i++)
+        out[2 + pad + i] = raw[skip + i];
     return 2 + pad + n;
 }
 

@@ -92,8 +92,8 @@ static chop_err finish(X509 *cert, const struct crypto_key *ca, struct arena *me
     return write_pem(cert, mem, ret_pem);
 }
 
-chop_err crypto_ca_new(const struct crypto_key *ca, const char *common_name, int days, struct arena *mem,
-    struct chop_bytes *ret_pem) {
+chop_err crypto_ca_new(
+    const struct crypto_key *ca, const char *common_name, int days, struct arena *mem, struct chop_bytes *ret_pem) {
     static const struct extension rows[] = {
         { NID_basic_constraints, "critical,CA:TRUE,pathlen:0" },
         { NID_key_usage, "critical,keyCertSign,cRLSign" },
@@ -200,8 +200,8 @@ chop_err crypto_cert_issue(const struct crypto_key *ca, struct chop_bytes ca_pem
 
 /* ---- requests ---- */
 
-chop_err crypto_csr_new(const struct crypto_key *k, const char *common_name, struct arena *mem,
-    struct chop_bytes *ret_der) {
+chop_err crypto_csr_new(
+    const struct crypto_key *k, const char *common_name, struct arena *mem, struct chop_bytes *ret_der) {
     TRY(must_sign_p256(k));
     CHOP_CLEANUP(req_free_p) X509_REQ *req = X509_REQ_new();
     if (!req || X509_REQ_set_version(req, X509_REQ_VERSION_1) != 1 || X509_REQ_set_pubkey(req, k->pkey) != 1)

@@ -13,7 +13,8 @@ void marks_token_make(const uint8_t bits[10], char out[MARKS_TOKEN_LEN + 1]) {
     size_t at = 0;
     for (int i = 0; i < 10; i++) {
         held = held << 8 | bits[i];
-        for (count += 8; count >= 5; count -= 5) out[at++] = letters[held >> (count - 5) & 31];
+        for (count += 8; count >= 5; count -= 5)
+            out[at++] = letters[held >> (count - 5) & 31];
     }
     out[at] = 0;
 }
@@ -34,7 +35,8 @@ static unsigned times_a(unsigned v) {
 
 char marks_token_check(const char *token) {
     unsigned sum = 0;
-    for (size_t i = 0; i < MARKS_TOKEN_LEN; i++) sum = times_a(sum) ^ letter_value(token[i]);
+    for (size_t i = 0; i < MARKS_TOKEN_LEN; i++)
+        sum = times_a(sum) ^ letter_value(token[i]);
     return letters[times_a(sum)];
 }
 
@@ -56,7 +58,8 @@ char marks_check_digit(const char *digits, size_t n) {
 }
 
 static void put_digits(uint64_t value, size_t n, char *out) {
-    for (size_t i = n; i-- > 0; value /= 10) out[i] = (char)('0' + value % 10);
+    for (size_t i = n; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
 }
 
 void marks_serial_make(uint64_t random15, char out[MARKS_SERIAL_LEN + 1]) {
@@ -66,7 +69,8 @@ void marks_serial_make(uint64_t random15, char out[MARKS_SERIAL_LEN + 1]) {
 }
 
 /* The digit that ends the cipher checks the serial too, so that halves of two papers do not pass for one. The serial's
- * own check digit is left out: after it the sum of MOD 11,10 is the same for every serial, and nothing of it was left. */
+ * own check digit is left out: after it the sum of MOD 11,10 is the same for every serial, and nothing of it was left.
+ */
 char marks_cipher_check(const char *serial, const char *cipher) {
     char all[MARKS_SERIAL_LEN - 1 + MARKS_CIPHER_LEN - 1];
     memcpy(all, serial, MARKS_SERIAL_LEN - 1);

@@ -35,7 +35,8 @@ struct marks_read {
 };
 /* Reads a mark of any form: token with or without check symbol, 16 digits, 24 digits, a URL https://<host>/V/<token>.
  * Accepts lower case, O/I/L for 0/1/1, spaces, dashes, full-width digits and letters. `host`: our own host[:port] for
- * URLs. EMISTYPED when a check symbol or digit is wrong, EELSEWHERE for a URL of another host, EINVAL for anything else. */
+ * URLs. EMISTYPED when a check symbol or digit is wrong, EELSEWHERE for a URL of another host, EINVAL for anything
+ * else. */
 chop_err marks_read(const char *text, size_t n, const char *host, struct marks_read *ret_mark) CHOP_MUSTCHECK;
 /* ISO 7064 MOD 11,10 check digit of n decimal digits. */
 char marks_check_digit(const char *digits, size_t n);

@@ -56,7 +56,8 @@ static chop_err fold(const char *text, size_t n, char out[TEXT_MAX + 1]) {
         if (used == 0 || at == TEXT_MAX) return invalid();
         if (at > 0 || c != ' ') out[at++] = upper(c);
     }
-    while (at > 0 && out[at - 1] == ' ') at--;
+    while (at > 0 && out[at - 1] == ' ')
+        at--;
     out[at] = 0;
     return NULL;
 }

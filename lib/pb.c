@@ -83,7 +83,8 @@ static chop_err scan_field(const ProtobufCMessageDescriptor *desc, struct wire *
 static chop_err scan_message(const ProtobufCMessageDescriptor *desc, struct chop_bytes bytes, int depth) {
     if (depth > PB_MAX_DEPTH) return CHOP_FAIL(ELIMIT, NULL, "nested deeper than %d", PB_MAX_DEPTH);
     struct wire w = { bytes.p, bytes.p + bytes.n };
-    while (w.p < w.end) TRY(scan_field(desc, &w, depth));
+    while (w.p < w.end)
+        TRY(scan_field(desc, &w, depth));
     return NULL;
 }
 
@@ -106,8 +107,8 @@ static void allocator_give(void *data, void *pointer) {
     (void)pointer;
 }
 
-chop_err pb_unpack(const ProtobufCMessageDescriptor *desc, struct chop_bytes bytes, struct arena *mem,
-    void *ret_message) {
+chop_err pb_unpack(
+    const ProtobufCMessageDescriptor *desc, struct chop_bytes bytes, struct arena *mem, void *ret_message) {
     static const uint8_t nothing[1];
     if (bytes.n > PB_MAX_BYTES) return CHOP_FAIL(ELIMIT, NULL, "a message of %zu bytes", bytes.n);
     if (bytes.n == 0) bytes.p = nothing;

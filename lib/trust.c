@@ -23,7 +23,8 @@ static void trust_free_p(struct trust **t) {
 
 void trust_free(struct trust *t) {
     if (!t) return;
-    for (size_t i = 0; t->keys && i < t->manifest->n_entries; i++) crypto_key_free(t->keys[i]);
+    for (size_t i = 0; t->keys && i < t->manifest->n_entries; i++)
+        crypto_key_free(t->keys[i]);
     crypto_key_free(t->root);
     arena_free(t->mem);
     free(t);
@@ -70,7 +71,8 @@ static chop_err load_entries(struct trust *t) {
         return CHOP_FAIL(ELIMIT, "entries", "more than %d keys", MANIFEST_MAX_ENTRIES);
     t->keys = ARENA_ARRAY(t->mem, struct crypto_key *, t->manifest->n_entries);
     if (!t->keys) return CHOP_ERR(EMEMORY);
-    for (size_t i = 0; i < t->manifest->n_entries; i++) TRY(load_entry(t, i));
+    for (size_t i = 0; i < t->manifest->n_entries; i++)
+        TRY(load_entry(t, i));
     return NULL;
 }
 
@@ -85,8 +87,8 @@ static chop_err open_manifest(struct trust *t, struct chop_bytes manifest_signed
     return PB_UNPACK(pb__key_manifest, PB_BYTES(s->payload), t->mem, &t->manifest);
 }
 
-chop_err trust_new(struct chop_bytes root_spki, struct chop_bytes manifest_signed, uint64_t min_version,
-    struct trust **ret_trust) {
+chop_err trust_new(
+    struct chop_bytes root_spki, struct chop_bytes manifest_signed, uint64_t min_version, struct trust **ret_trust) {
     if (manifest_signed.n > MANIFEST_MAX_BYTES) return CHOP_FAIL(ELIMIT, NULL, "the manifest is too large");
     CHOP_CLEANUP(trust_free_p) struct trust *t = calloc(1, sizeof *t);
     if (!t || !(t->mem = arena_new(ARENA_LIMIT))) return CHOP_ERR(EMEMORY);
@@ -137,8 +139,8 @@ const Pb__KeyEntry *trust_find(const struct trust *t, const char *purpose, int64
     return NULL;
 }
 
-chop_err trust_check_type(const Pb__Signed *s, const char *type, enum trust_signer signer,
-    const struct trust_type **ret_type) {
+chop_err trust_check_type(
+    const Pb__Signed *s, const char *type, enum trust_signer signer, const struct trust_type **ret_type) {
     const struct trust_type *row = trust_type_find(type);
     if (!row || row->signer != signer) return CHOP_FAIL(EMISMATCH, NULL, "no such signer signs a %s", type);
     if (strcmp(s->type, type) != 0) return CHOP_FAIL(EMISMATCH, NULL, "a %.32s, not a %s", s->type, type);
@@ -155,8 +157,8 @@ static bool find_kid(const struct trust *t, const char *kid, size_t *ret_nth) {
     return false;
 }
 
-chop_err trust_check_statement(const struct trust *t, const Pb__Signed *s, const struct trust_type *type,
-    const Pb__KeyEntry **ret_entry) {
+chop_err trust_check_statement(
+    const struct trust *t, const Pb__Signed *s, const struct trust_type *type, const Pb__KeyEntry **ret_entry) {
     size_t nth;
     if (!find_kid(t, s->kid, &nth)) return CHOP_FAIL(ESIGNATURE, NULL, "no key %.64s is in the manifest", s->kid);
     const Pb__KeyEntry *e = t->manifest->entries[nth];
@@ -167,8 +169,8 @@ chop_err trust_check_statement(const struct trust *t, const Pb__Signed *s, const
     return NULL;
 }
 
-chop_err trust_verify(const struct trust *t, const Pb__Signed *s, const char *type, int64_t at,
-    const Pb__KeyEntry **ret_entry) {
+chop_err trust_verify(
+    const struct trust *t, const Pb__Signed *s, const char *type, int64_t at, const Pb__KeyEntry **ret_entry) {
     const struct trust_type *row;
     const Pb__KeyEntry *e;
     TRY(trust_check_type(s, type, TRUST_BY_MANIFEST, &row));

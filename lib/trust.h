@@ -44,6 +44,8 @@ const Pb__KeyEntry *trust_find(const struct trust *t, const char *purpose, int64
 /* Checks type, purpose, the key's time range against `at` (when the statement was made or arrived) and the
  * signature. ESIGNATURE for a bad signature or unknown kid, EMISMATCH for a wrong type or purpose, EEXPIRED
  * when the key was not valid at `at`. On success the payload may be unpacked. ret_entry may be NULL. */
+/* A ticket may be by authorization or identity: compare (*ret_entry)->purpose with the ticket's owner. A receipt or
+ * registry-order: (*ret_entry)->name is the registry. */
 chop_err trust_verify(const struct trust *t, const Pb__Signed *s, const char *type, int64_t at,
     const Pb__KeyEntry **ret_entry) CHOP_MUSTCHECK;
 /* A packed Signed: unpacks it into the arena and verifies. */
@@ -51,7 +53,9 @@ chop_err trust_verify_packed(const struct trust *t, struct chop_bytes packed, co
     struct arena *mem, Pb__Signed **ret_signed) CHOP_MUSTCHECK;
 
 /* A statement by a device: verifies the certificate (terminal-cert / printer-cert, its dates against `at`), then
- * the statement with the certificate's key, and that s->kid is the device's id. ret_cert lies in the arena. */
+ * the statement with the certificate's key, and that s->kid is the device's id. The CA's key must have been in force
+ * when the certificate was made and not be revoked at `at`; one that ran out later leaves certificates good. ret_cert
+ * lies in the arena. */
 chop_err trust_verify_terminal(const struct trust *t, const Pb__Signed *cert, const Pb__Signed *s, const char *type,
     int64_t at, struct arena *mem, Pb__TerminalCert **ret_cert) CHOP_MUSTCHECK;
 chop_err trust_verify_printer(const struct trust *t, const Pb__Signed *cert, const Pb__Signed *s, const char *type,

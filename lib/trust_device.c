@@ -29,8 +29,8 @@ static chop_err check_times(const Pb__KeyEntry *ca, const struct device *d, int6
     return NULL;
 }
 
-static chop_err check_device_statement(const struct device *d, const Pb__Signed *s, const char *type,
-    enum trust_signer signer) {
+static chop_err check_device_statement(
+    const struct device *d, const Pb__Signed *s, const char *type, enum trust_signer signer) {
     const struct trust_type *row;
     TRY(trust_check_type(s, type, signer, &row));
     if (!d->id[0] || strcmp(s->kid, d->id) != 0)

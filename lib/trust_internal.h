@@ -11,5 +11,5 @@ chop_err trust_check_signature(const struct crypto_key *k, const Pb__Signed *s) 
 chop_err trust_check_statement(const struct trust *t, const Pb__Signed *s, const struct trust_type *type,
     const Pb__KeyEntry **ret_entry) CHOP_MUSTCHECK;
 /* EMISMATCH where s is not of this type or the type is not of this signer. */
-chop_err trust_check_type(const Pb__Signed *s, const char *type, enum trust_signer signer,
-    const struct trust_type **ret_type) CHOP_MUSTCHECK;
+chop_err trust_check_type(
+    const Pb__Signed *s, const char *type, enum trust_signer signer, const struct trust_type **ret_type) CHOP_MUSTCHECK;

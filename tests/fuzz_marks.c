@@ -9,8 +9,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const char *canonical(const struct marks_read *m, char out[32]) {
     out[0] = 0;
-    if (m->kind == MARKS_TOKEN) marks_token_text(m->token, out);
-    else strcat(strcat(out, m->serial), m->cipher);
+    if (m->kind == MARKS_TOKEN)
+        marks_token_text(m->token, out);
+    else
+        strcat(strcat(out, m->serial), m->cipher);
     return out;
 }
 

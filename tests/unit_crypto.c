@@ -51,7 +51,8 @@ static void test_digest_parts_and_stream(void **state) {
     assert_memory_equal(whole, parts, 32);
     struct crypto_hash *h = crypto_hash_new();
     for (int round = 0; round < 2; round++) {
-        for (int i = 0; i < 3; i++) crypto_hash_add(h, p[i]);
+        for (int i = 0; i < 3; i++)
+            crypto_hash_add(h, p[i]);
         crypto_hash_end(h, stream);
         assert_memory_equal(whole, stream, 32);
     }
@@ -185,7 +186,8 @@ static void test_threads_share_keys(void **state) {
         pthread_t t[4];
         void *bad;
         assert_null(crypto_key_generate(algs[i], &k));
-        for (int j = 0; j < 4; j++) assert_int_equal(pthread_create(&t[j], NULL, sign_many, k), 0);
+        for (int j = 0; j < 4; j++)
+            assert_int_equal(pthread_create(&t[j], NULL, sign_many, k), 0);
         for (int j = 0; j < 4; j++) {
             pthread_join(t[j], &bad);
             assert_null(bad);
@@ -247,6 +249,25 @@ static void test_spki_refusals(void **state) {
     assert_err(crypto_key_from_spki(CHOP_BYTES(mixed, 91), &got), EINVAL);
     crypto_key_free(k);
     crypto_key_free(sm);
+}
+
+/* The identity as key: R = 0 and s = 0 sign every message. Its like, with either sign bit. */
+static void test_small_order_refused(void **state) {
+    (void)state;
+    static const char *keys[] = { "00", "01", "ed", "ee", "ec",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a" };
+    for (size_t i = 0; i < CHOP_COUNT(keys); i++) {
+        struct crypto_key *got = NULL;
+        uint8_t spki[44];
+        assert_true(chop_unhex("302a300506032b6570032100", spki, 12));
+        memset(spki + 12, keys[i][0] == 'e' ? 0xff : 0, 32);
+        if (keys[i][0] == 'e') spki[43] = 0x7f;
+        assert_true(chop_unhex(keys[i], spki + 12, strlen(keys[i]) / 2));
+        for (int sign = 0; sign < 2; sign++, spki[43] ^= 0x80)
+            assert_err(crypto_key_from_spki(CHOP_BYTES(spki, 44), &got), EINVAL);
+        assert_null(got);
+    }
 }
 
 static void test_names_and_points(void **state) {
@@ -325,8 +346,8 @@ static void test_files(void **state) {
 static void assert_refused(const char *command) {
     char cmd[512];
     struct crypto_key *got = NULL;
-    (void)snprintf(cmd, sizeof cmd, "cd %s && (%s) >out.pem 2>/dev/null && chmod 600 out.pem && test -s out.pem", dir,
-        command);
+    (void)snprintf(
+        cmd, sizeof cmd, "cd %s && (%s) >out.pem 2>/dev/null && chmod 600 out.pem && test -s out.pem", dir, command);
     assert_int_equal(system(cmd), 0);
     chop_err e = crypto_key_load(path_of("out.pem"), &got);
     if (e != CHOP_ERR(EINVAL) && e != CHOP_ERR(ELIMIT)) fail_msg("%s: %s", command, e ? e->name : "accepted");
@@ -409,6 +430,7 @@ int main(void) {
         cmocka_unit_test(test_known_signatures),
         cmocka_unit_test(test_threads_share_keys),
         cmocka_unit_test(test_spki_refusals),
+        cmocka_unit_test(test_small_order_refused),
         cmocka_unit_test(test_names_and_points),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_foreign_pem_refused),

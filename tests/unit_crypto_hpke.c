@@ -56,8 +56,7 @@ static void test_vector(void **state) {
     (void)state;
     struct crypto_key *e = key(SK_E, PK_E), *r = key(SK_R, PK_R);
     struct chop_bytes sealed, plain, want = unhex(PK_E CIPHER);
-    assert_null(
-        crypto_hpke_seal_with(e, unhex(PK_R).p, unhex(INFO), unhex(AAD), unhex(PLAIN), mem, &sealed));
+    assert_null(crypto_hpke_seal_with(e, unhex(PK_R).p, unhex(INFO), unhex(AAD), unhex(PLAIN), mem, &sealed));
     assert_true(chop_bytes_equal(sealed, want));
     assert_null(crypto_hpke_open(r, unhex(INFO), unhex(AAD), want, mem, &plain));
     assert_true(chop_bytes_equal(plain, unhex(PLAIN)));

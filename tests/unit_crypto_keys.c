@@ -90,12 +90,14 @@ static void test_add_revoke(void **state) {
 static void test_public_key_of_another(void **state) {
     (void)state;
     assert_true(shell("$K init p"));
-    assert_true(shell("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out r.key && "
-                      "openssl pkey -in r.key -pubout -out r.pub && openssl pkey -in r.key -pubout -outform DER -out r.der"));
+    assert_true(
+        shell("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out r.key && "
+              "openssl pkey -in r.key -pubout -out r.pub && openssl pkey -in r.key -pubout -outform DER -out r.der"));
     assert_true(shell("$K add p --purpose registry --name police --public r.pub"));
     assert_false(shell("$K add p --purpose registry --name police --public r.der")); /* the same key */
-    assert_true(shell("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2 | openssl pkey -pubout -outform DER "
-                      "-out s.der && $K add p --purpose registry --name third --public s.der"));
+    assert_true(
+        shell("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2 | openssl pkey -pubout -outform DER "
+              "-out s.der && $K add p --purpose registry --name third --public s.der"));
     assert_false(shell("openssl genpkey -algorithm RSA | openssl pkey -pubout -outform DER -out x.der && "
                        "$K add p --purpose registry --name x --public x.der"));
     assert_int_equal(version_of("p", 0), 3);
@@ -149,8 +151,10 @@ static void test_demo(void **state) {
         if (mode_of(name) != 0644) fail_msg("%s has mode %o", name, mode_of(name));
     }
     assert_true(shell("test $(cat demo/*.key | wc -c) -ge 96 && test $(stat -c %s demo/cipher.key) = 32"));
-    assert_true(shell("openssl verify -purpose sslserver -verify_ip 127.0.0.1 -CAfile demo/ca.crt demo/mqtt-server.crt"));
-    assert_true(shell("openssl x509 -in demo/bridge.crt -noout -subject -nameopt RFC2253 | grep -qx subject=CN=bridge"));
+    assert_true(
+        shell("openssl verify -purpose sslserver -verify_ip 127.0.0.1 -CAfile demo/ca.crt demo/mqtt-server.crt"));
+    assert_true(
+        shell("openssl x509 -in demo/bridge.crt -noout -subject -nameopt RFC2253 | grep -qx subject=CN=bridge"));
     /* Each private key is the manifest's key of its purpose. */
     struct trust *t = NULL;
     struct crypto_key *k = NULL;

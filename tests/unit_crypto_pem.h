@@ -16,8 +16,8 @@ __attribute__((unused)) static void test_pem(const char *name, struct chop_bytes
 }
 
 /* PKCS#8 of a P-256 key (RFC 5915 within RFC 5958). */
-__attribute__((unused)) static void test_private_pem(const uint8_t scalar[32], const uint8_t point[65], char *out,
-    size_t size) {
+__attribute__((unused)) static void test_private_pem(
+    const uint8_t scalar[32], const uint8_t point[65], char *out, size_t size) {
     static const char head[] = "\x30\x81\x87\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86"
                                "\x48\xce\x3d\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
     uint8_t der[138];

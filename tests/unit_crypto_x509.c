@@ -66,7 +66,8 @@ static void test_chain(void **state) {
     assert_true(shell("openssl verify -x509_strict -check_ss_sig -CAfile ca.crt ca.crt"));
     assert_true(shell("openssl verify -x509_strict -purpose sslclient -CAfile ca.crt client.crt"));
     assert_false(shell("openssl verify -x509_strict -purpose sslserver -CAfile ca.crt client.crt"));
-    assert_true(shell("openssl verify -x509_strict -purpose sslserver -verify_hostname localhost -CAfile ca.crt server.crt"));
+    assert_true(
+        shell("openssl verify -x509_strict -purpose sslserver -verify_hostname localhost -CAfile ca.crt server.crt"));
     assert_true(shell("openssl verify -verify_ip 127.0.0.1 -CAfile ca.crt server.crt"));
     assert_true(shell("openssl verify -verify_ip ::1 -CAfile ca.crt server.crt"));
     assert_false(shell("openssl verify -purpose sslclient -CAfile ca.crt server.crt"));
@@ -87,7 +88,8 @@ static void test_serials_differ(void **state) {
     (void)state;
     issue("a.crt", NULL, false);
     issue("b.crt", NULL, false);
-    assert_false(shell("test \"$(openssl x509 -in a.crt -noout -serial)\" = \"$(openssl x509 -in b.crt -noout -serial)\""));
+    assert_false(
+        shell("test \"$(openssl x509 -in a.crt -noout -serial)\" = \"$(openssl x509 -in b.crt -noout -serial)\""));
 }
 
 static void test_issue_refusals(void **state) {
@@ -129,7 +131,8 @@ static void test_csr(void **state) {
         if (e != CHOP_ERR(EINVAL) && e != CHOP_ERR(ESIGNATURE)) fail_msg("bit %zu: %s", bit, e ? e->name : "accepted");
         p[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
-    for (size_t n = 0; n < der.n; n++) assert_err(crypto_csr_read(CHOP_BYTES(p, n), &got), EINVAL);
+    for (size_t n = 0; n < der.n; n++)
+        assert_err(crypto_csr_read(CHOP_BYTES(p, n), &got), EINVAL);
     assert_err(crypto_csr_new(sm, "x", mem, &der), EINVAL);
     assert_null(got);
 }
@@ -149,14 +152,20 @@ static void assert_csr_refused(const char *command, const char *error) {
 
 static void test_foreign_csr(void **state) {
     (void)state;
-    assert_csr_refused("openssl req -new -newkey rsa:2048 -nodes -keyout k -subj /CN=a -outform DER -out r.der", "EINVAL");
+    assert_csr_refused(
+        "openssl req -new -newkey rsa:2048 -nodes -keyout k -subj /CN=a -outform DER -out r.der", "EINVAL");
     assert_csr_refused("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -keyout k -subj /CN=a "
-                       "-outform DER -out r.der", "EINVAL");
-    assert_csr_refused("openssl req -new -newkey ed25519 -nodes -keyout k -subj /CN=a -outform DER -out r.der", "EINVAL");
-    assert_csr_refused("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -sha1 -nodes -keyout k -subj /CN=a "
-                       "-outform DER -out r.der", "ESIGNATURE");
+                       "-outform DER -out r.der",
+        "EINVAL");
+    assert_csr_refused(
+        "openssl req -new -newkey ed25519 -nodes -keyout k -subj /CN=a -outform DER -out r.der", "EINVAL");
+    assert_csr_refused(
+        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -sha1 -nodes -keyout k -subj /CN=a "
+        "-outform DER -out r.der",
+        "ESIGNATURE");
     assert_csr_refused("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k -subj /CN=a "
-                       "-outform DER -out r.der && printf x >>r.der", "EINVAL");
+                       "-outform DER -out r.der && printf x >>r.der",
+        "EINVAL");
     assert_csr_refused("head -c 8193 /dev/zero >r.der", "ELIMIT");
 }
 

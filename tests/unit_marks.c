@@ -76,8 +76,10 @@ static void test_token_single_errors(void **state) {
                 char wrong[18];
                 memcpy(wrong, t, 18);
                 wrong[i] = letters[v];
-                if (wrong[i] == t[i]) assert_token(wrong, token);
-                else assert_error(wrong, "EMISTYPED");
+                if (wrong[i] == t[i])
+                    assert_token(wrong, token);
+                else
+                    assert_error(wrong, "EMISTYPED");
             }
     }
 }
@@ -223,7 +225,8 @@ static void test_cipher_input(void **state) {
     (void)state;
     uint8_t digest[32] = { 0xab, 0xcd };
     char out[256];
-    size_t n = marks_cipher_input("0000000000000015", "1101010000001", "20260301", digest, 4294967295u, out, sizeof out);
+    size_t n =
+        marks_cipher_input("0000000000000015", "1101010000001", "20260301", digest, 4294967295u, out, sizeof out);
     assert_string_equal(out, "0000000000000015|1101010000001|20260301|"
                              "abcd000000000000000000000000000000000000000000000000000000000000|4294967295");
     assert_int_equal(n, strlen(out));
@@ -237,8 +240,8 @@ static void test_day(void **state) {
         const char *day;
     } rows[] = {
         { 0, "19700101" },
-        { 57599999, "19700101" },  /* 23:59:59.999 in UTC+8 */
-        { 57600000, "19700102" },  /* midnight there */
+        { 57599999, "19700101" }, /* 23:59:59.999 in UTC+8 */
+        { 57600000, "19700102" }, /* midnight there */
         { -28800000, "19700101" },
         { -28800001, "19691231" },
         { 1709135999999, "20240228" },
@@ -266,14 +269,17 @@ static void test_token_forms(void **state) {
     assert_token(t, t);
     marks_token_text(t, text);
     assert_token(text, t);
-    for (size_t i = 0; i < sizeof text; i++) lower[i] = (char)(text[i] >= 'A' ? text[i] + 32 : text[i]);
+    for (size_t i = 0; i < sizeof text; i++)
+        lower[i] = (char)(text[i] >= 'A' ? text[i] + 32 : text[i]);
     assert_token(lower, t);
     assert_token("OlABCDEFGHJKMNPQ", t);
     assert_token("oIabcdefghjkmnpq", t);
     assert_token(" 01AB CDEF\tGHJK-MNPQ \r\n", t);
     assert_token("０１ＡＢ－ＣＤＥＦ　ｇｈｊｋ－ＭＮＰＱ", t);
     assert_token("01AB–CDEF—GHJK‐MNPQ", t);
-    assert_token("01AB\xc2\xa0" "CDEFGHJKMNPQ", t);
+    assert_token("01AB\xc2\xa0"
+                 "CDEFGHJKMNPQ",
+        t);
     (void)snprintf(url, sizeof url, "HTTPS://V.CHOP.EXAMPLE:8443/V/%s", t);
     assert_token(url, t);
     (void)snprintf(url, sizeof url, "https://v.chop.example:8443/v/%s\n", lower);
@@ -330,11 +336,13 @@ static void test_invalid(void **state) {
     static const char *texts[] = { "", " ", "-", "0", "01ABCDEFGHJKMNP", "01ABCDEFGHJKMNPQRS", "01ABCDEFGHJKMNPU",
         "01ABCDEFGHJKMNP!", "01ABCDEFGHJKMNP\xff", "01ABCDEFGHJKMNP\xef\xbc", "01ABCDEFGHJKMNP印", "1234567",
         "123456789", "123456789012345", "12345678901234567890123", "1234567890123456789012345", "0x1234567890123456",
-        "https://v.chop.example:8443/", "https://v.chop.example:8443/V/", "https://v.chop.example:8443/W/01ABCDEFGHJKMNPQ",
-        "https://v.chop.example:8443/V/01ABCDEFGHJKMNPQ?x=1", "https://v.chop.example:8443/V/01ABCDEFGHJKMNPQ/",
-        "https://v.chop.example:8443/V/../V/01ABCDEFGHJKMNPQ", "https://v.chop.example:8443/V/%301ABCDEFGHJKMNP",
+        "https://v.chop.example:8443/", "https://v.chop.example:8443/V/",
+        "https://v.chop.example:8443/W/01ABCDEFGHJKMNPQ", "https://v.chop.example:8443/V/01ABCDEFGHJKMNPQ?x=1",
+        "https://v.chop.example:8443/V/01ABCDEFGHJKMNPQ/", "https://v.chop.example:8443/V/../V/01ABCDEFGHJKMNPQ",
+        "https://v.chop.example:8443/V/%301ABCDEFGHJKMNP",
         "01ABCDEFGHJKMNP\xef\xbc\x10" /* not UTF-8, but the bits of a full-width 0 */ };
-    for (size_t i = 0; i < CHOP_COUNT(texts); i++) assert_error(texts[i], "EINVAL");
+    for (size_t i = 0; i < CHOP_COUNT(texts); i++)
+        assert_error(texts[i], "EINVAL");
     struct marks_read m;
     assert_ptr_equal(marks_read("01ABCDEFGHJKMNP\0", 16, HOST, &m), CHOP_ERR(EINVAL));
     char big[5000];

@@ -24,12 +24,24 @@ static void node_init(ProtobufCMessage *m) {
 }
 
 static const ProtobufCFieldDescriptor node_fields[] = {
-    { .name = "child", .id = 1, .label = PROTOBUF_C_LABEL_NONE, .type = PROTOBUF_C_TYPE_MESSAGE,
-        .offset = offsetof(struct node, child), .descriptor = &node_descriptor },
-    { .name = "name", .id = 2, .label = PROTOBUF_C_LABEL_NONE, .type = PROTOBUF_C_TYPE_STRING,
-        .offset = offsetof(struct node, name), .default_value = &protobuf_c_empty_string },
-    { .name = "many", .id = 3, .label = PROTOBUF_C_LABEL_REPEATED, .type = PROTOBUF_C_TYPE_MESSAGE,
-        .quantifier_offset = offsetof(struct node, n_many), .offset = offsetof(struct node, many),
+    { .name = "child",
+        .id = 1,
+        .label = PROTOBUF_C_LABEL_NONE,
+        .type = PROTOBUF_C_TYPE_MESSAGE,
+        .offset = offsetof(struct node, child),
+        .descriptor = &node_descriptor },
+    { .name = "name",
+        .id = 2,
+        .label = PROTOBUF_C_LABEL_NONE,
+        .type = PROTOBUF_C_TYPE_STRING,
+        .offset = offsetof(struct node, name),
+        .default_value = &protobuf_c_empty_string },
+    { .name = "many",
+        .id = 3,
+        .label = PROTOBUF_C_LABEL_REPEATED,
+        .type = PROTOBUF_C_TYPE_MESSAGE,
+        .quantifier_offset = offsetof(struct node, n_many),
+        .offset = offsetof(struct node, many),
         .descriptor = &node_descriptor },
 };
 static const unsigned node_by_name[] = { 0, 2, 1 };
@@ -64,8 +76,10 @@ static struct chop_bytes nest(uint8_t *buf, size_t size, int depth, uint8_t tag)
     size_t at = size;
     for (int i = 1; i < depth; i++) {
         size_t n = size - at;
-        if (n >= 128) buf[--at] = (uint8_t)(n >> 7), buf[--at] = (uint8_t)(n | 0x80);
-        else buf[--at] = (uint8_t)n;
+        if (n >= 128)
+            buf[--at] = (uint8_t)(n >> 7), buf[--at] = (uint8_t)(n | 0x80);
+        else
+            buf[--at] = (uint8_t)n;
         buf[--at] = tag;
     }
     return CHOP_BYTES(buf + at, size - at);
@@ -78,8 +92,8 @@ static void test_depth(void **state) {
         assert_null(pb_unpack(&node_descriptor, nest(buf, sizeof buf, PB_MAX_DEPTH, tag), *state, &m));
         assert_non_null(m);
         m = NULL;
-        assert_ptr_equal(pb_unpack(&node_descriptor, nest(buf, sizeof buf, PB_MAX_DEPTH + 1, tag), *state, &m),
-            CHOP_ERR(ELIMIT));
+        assert_ptr_equal(
+            pb_unpack(&node_descriptor, nest(buf, sizeof buf, PB_MAX_DEPTH + 1, tag), *state, &m), CHOP_ERR(ELIMIT));
         assert_ptr_equal(pb_unpack(&node_descriptor, nest(buf, sizeof buf, 4000, tag), *state, &m), CHOP_ERR(ELIMIT));
         assert_null(m);
     }
@@ -170,7 +184,8 @@ static void test_round_trip(void **state) {
 static void test_amplification(void **state) {
     struct arena *small = arena_new(4096);
     uint8_t bytes[2000];
-    for (size_t i = 0; i < sizeof bytes; i += 2) bytes[i] = 0x1a, bytes[i + 1] = 0;
+    for (size_t i = 0; i < sizeof bytes; i += 2)
+        bytes[i] = 0x1a, bytes[i + 1] = 0;
     struct node *m = NULL;
     assert_ptr_equal(pb_unpack(&node_descriptor, CHOP_BYTES(bytes, sizeof bytes), small, &m), CHOP_ERR(EMEMORY));
     assert_null(m);

@@ -68,8 +68,8 @@ static Pb__KeyEntry *entry_of(int purpose, const struct crypto_key *k) {
     return e;
 }
 
-static struct chop_bytes pack_manifest(uint64_t version, Pb__KeyEntry **entries, size_t n, const struct crypto_key *by,
-    const char *type) {
+static struct chop_bytes pack_manifest(
+    uint64_t version, Pb__KeyEntry **entries, size_t n, const struct crypto_key *by, const char *type) {
     Pb__KeyManifest m = PB__KEY_MANIFEST__INIT;
     struct chop_bytes payload, packed;
     m.version = version;
@@ -104,7 +104,8 @@ static int setup(void **state) {
 static int teardown(void **state) {
     (void)state;
     trust_free(trust);
-    for (int i = 0; i < PURPOSES; i++) crypto_key_free(keys[i]);
+    for (int i = 0; i < PURPOSES; i++)
+        crypto_key_free(keys[i]);
     crypto_key_free(root);
     crypto_key_free(device);
     crypto_key_free(seal);
@@ -130,8 +131,10 @@ static void test_types_and_purposes(void **state) {
             bool allowed = types[i].allowed >> p & 1;
             if (got != (allowed ? NULL : CHOP_ERR(EMISMATCH)))
                 fail_msg("%s by %s: %s", types[i].type, purposes[p], got ? got->name : "accepted");
-            if (allowed) assert_string_equal(e->purpose, purposes[p]);
-            else assert_null(e);
+            if (allowed)
+                assert_string_equal(e->purpose, purposes[p]);
+            else
+                assert_null(e);
         }
     Pb__Signed s = sign(root, "manifest");
     assert_err(trust_verify(trust, &s, "manifest", NOW, NULL), EMISMATCH);
@@ -249,8 +252,10 @@ static void test_covered_bytes(void **state) {
 static chop_err load(struct chop_bytes packed) {
     struct trust *t = NULL;
     chop_err e = trust_new(crypto_key_spki(root), packed, 7, &t);
-    if (!e) trust_free(t);
-    else assert_null(t);
+    if (!e)
+        trust_free(t);
+    else
+        assert_null(t);
     return e;
 }
 
@@ -356,8 +361,8 @@ static Pb__Signed printer_cert(void) {
     return s;
 }
 
-static chop_err terminal_says(Pb__Signed cert, const struct crypto_key *k, const char *kid, const char *type,
-    int64_t at) {
+static chop_err terminal_says(
+    Pb__Signed cert, const struct crypto_key *k, const char *kid, const char *type, int64_t at) {
     Pb__Signed s;
     Pb__TerminalCert *c = NULL;
     assert_null(trust_sign(k, kid, type, chop_str("x"), mem, &s));
@@ -382,9 +387,11 @@ static void test_terminal(void **state) {
             assert_err(terminal_says(cert, device, "trm_1", types[i].type, NOW), EMISMATCH);
     for (int p = 0; p < PURPOSES; p++) /* a certificate by a key that is no CA */
         if (p != IDENTITY_CA)
-            assert_err(terminal_says(terminal_cert(keys[p], device, FROM, TO), device, "trm_1", "order", NOW), EMISMATCH);
+            assert_err(
+                terminal_says(terminal_cert(keys[p], device, FROM, TO), device, "trm_1", "order", NOW), EMISMATCH);
     assert_err(terminal_says(terminal_cert(device, device, FROM, TO), device, "trm_1", "order", NOW), ESIGNATURE);
-    assert_err(terminal_says(terminal_cert(ca, keys[ISSUANCE], FROM, TO), keys[ISSUANCE], "trm_1", "order", NOW), EINVAL);
+    assert_err(
+        terminal_says(terminal_cert(ca, keys[ISSUANCE], FROM, TO), keys[ISSUANCE], "trm_1", "order", NOW), EINVAL);
     /* The CA's key was not in force when the certificate was made. */
     assert_err(terminal_says(terminal_cert(ca, device, FROM - 1, TO), device, "trm_1", "order", NOW), EEXPIRED);
     assert_err(terminal_says(terminal_cert(ca, device, TO, TO + 9), device, "trm_1", "order", TO + 1), EEXPIRED);

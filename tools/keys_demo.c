@@ -4,8 +4,8 @@
 #define CA_DAYS 3650
 #define TLS_DAYS 825
 
-chop_err tls_issue(const struct crypto_key *ca, struct chop_bytes ca_pem, const struct tls_spec *spec,
-    struct arena *mem) {
+chop_err tls_issue(
+    const struct crypto_key *ca, struct chop_bytes ca_pem, const struct tls_spec *spec, struct arena *mem) {
     CHOP_CLEANUP(crypto_key_free_p) struct crypto_key *k = NULL;
     struct chop_bytes pem;
     TRY(file_must_be_new(spec->key_path));

@@ -31,8 +31,7 @@ static chop_err lock_root(struct deployment *d) {
     const char *path = deployment_path(d, "root");
     d->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->lock < 0) return CHOP_FAIL(EINVAL, NULL, "%s: %s", path, strerror(errno));
-    if (flock(d->lock, LOCK_EX | LOCK_NB) != 0)
-        return CHOP_FAIL(EBUSY, NULL, "%s: another chop-keys is at work", path);
+    if (flock(d->lock, LOCK_EX | LOCK_NB) != 0) return CHOP_FAIL(EBUSY, NULL, "%s: another chop-keys is at work", path);
     return NULL;
 }
 
@@ -59,7 +58,8 @@ static chop_err read_entries(struct deployment *d, struct chop_bytes packed) {
     if (m->n_entries > KEYS_ENTRIES_MAX) return CHOP_FAIL(ELIMIT, NULL, "too many keys");
     d->manifest.version = m->version;
     d->manifest.n_entries = m->n_entries;
-    for (size_t i = 0; i < m->n_entries; i++) d->entries[i] = m->entries[i];
+    for (size_t i = 0; i < m->n_entries; i++)
+        d->entries[i] = m->entries[i];
     return NULL;
 }
 

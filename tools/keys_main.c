@@ -45,8 +45,8 @@ static chop_err run_init(const struct options *o, struct arena *mem) {
 }
 
 /* Somebody else's public key: PEM or DER. */
-static chop_err add_public(struct deployment *d, const struct key_spec *spec, const char *path,
-    struct crypto_key **ret_key) {
+static chop_err add_public(
+    struct deployment *d, const struct key_spec *spec, const char *path, struct crypto_key **ret_key) {
     struct chop_bytes data;
     CHOP_CLEANUP(crypto_key_free_p) struct crypto_key *read = NULL, *k = NULL;
     TRY(file_read(path, 16384, d->mem, &data));
@@ -58,8 +58,8 @@ static chop_err add_public(struct deployment *d, const struct key_spec *spec, co
     return NULL;
 }
 
-static chop_err add_one(struct deployment *d, const struct options *o, const struct key_spec *spec,
-    struct crypto_key **ret_key) {
+static chop_err add_one(
+    struct deployment *d, const struct options *o, const struct key_spec *spec, struct crypto_key **ret_key) {
     enum crypto_alg alg = CRYPTO_ES256;
     if (o->public) return add_public(d, spec, o->public, ret_key);
     TRY(must_have(o->out, "out"));
@@ -72,8 +72,7 @@ static chop_err check_purpose(const char *purpose) {
     TRY(must_have(purpose, "purpose"));
     for (size_t i = 0; i < CHOP_COUNT(known); i++)
         if (strcmp(known[i], purpose) == 0) return NULL;
-    return CHOP_FAIL(EINVAL, "purpose",
-        "not one of identity, identity-ca, authorization, issuance, bridge, registry");
+    return CHOP_FAIL(EINVAL, "purpose", "not one of identity, identity-ca, authorization, issuance, bridge, registry");
 }
 
 static chop_err run_add(const struct options *o, struct arena *mem) {
@@ -154,7 +153,8 @@ static chop_err run_show(const struct options *o, struct arena *mem) {
     printf("root %s version %llu", s->kid, (unsigned long long)m->version);
     print_time("issued", m->issued_at);
     printf("\n");
-    for (size_t i = 0; i < m->n_entries; i++) print_entry(m->entries[i]);
+    for (size_t i = 0; i < m->n_entries; i++)
+        print_entry(m->entries[i]);
     return NULL;
 }
 
@@ -180,7 +180,8 @@ static const struct command commands[] = {
         "DIR --purpose P --name NAME [--org ID] [--days N] ([--alg ES256|SM2|Ed25519] --out KEY.pem | --public FILE)",
         1, run_add },
     { "ca", "DIR --out KEY.pem --cert CA.crt", 1, run_ca },
-    { "tls", "DIR --ca-key KEY --ca-cert CRT --cn NAME [--san DNS:..,IP:..] [--server] [--days N] --out-key K --out-cert C",
+    { "tls",
+        "DIR --ca-key KEY --ca-cert CRT --cn NAME [--san DNS:..,IP:..] [--server] [--days N] --out-key K --out-cert C",
         1, run_tls },
     { "revoke", "DIR KID", 2, run_revoke },
     { "show", "DIR", 1, run_show },
@@ -196,38 +197,35 @@ static int usage(void) {
     return 2;
 }
 
-static const struct option long_options[] = { { "purpose", 1, NULL, 'p' }, { "name", 1, NULL, 'n' },
-    { "alg", 1, NULL, 'a' }, { "org", 1, NULL, 'g' }, { "out", 1, NULL, 'o' }, { "public", 1, NULL, 'u' },
-    { "cert", 1, NULL, 'c' }, { "ca-key", 1, NULL, 'K' }, { "ca-cert", 1, NULL, 'C' }, { "cn", 1, NULL, 'N' },
-    { "san", 1, NULL, 'S' }, { "out-key", 1, NULL, 'k' }, { "out-cert", 1, NULL, 't' }, { "days", 1, NULL, 'd' },
-    { "server", 0, NULL, 's' }, { NULL, 0, NULL, 0 } };
+/* getopt's value of an option is where its text goes. */
+#define SLOT(field) (256 + (int)offsetof(struct options, field))
 
-static const char **option_slot(struct options *o, int letter) {
-    switch (letter) {
-    case 'p': return &o->purpose;
-    case 'n': return &o->name;
-    case 'a': return &o->alg;
-    case 'g': return &o->org;
-    case 'o': return &o->out;
-    case 'u': return &o->public;
-    case 'c': return &o->cert;
-    case 'K': return &o->ca_key;
-    case 'C': return &o->ca_cert;
-    case 'N': return &o->cn;
-    case 'S': return &o->san;
-    case 'k': return &o->out_key;
-    case 't': return &o->out_cert;
-    case 'd': return &o->days;
-    default: return NULL;
-    }
-}
+static const struct option long_options[] = {
+    { "purpose", 1, NULL, SLOT(purpose) },
+    { "name", 1, NULL, SLOT(name) },
+    { "alg", 1, NULL, SLOT(alg) },
+    { "org", 1, NULL, SLOT(org) },
+    { "out", 1, NULL, SLOT(out) },
+    { "public", 1, NULL, SLOT(public) },
+    { "cert", 1, NULL, SLOT(cert) },
+    { "ca-key", 1, NULL, SLOT(ca_key) },
+    { "ca-cert", 1, NULL, SLOT(ca_cert) },
+    { "cn", 1, NULL, SLOT(cn) },
+    { "san", 1, NULL, SLOT(san) },
+    { "out-key", 1, NULL, SLOT(out_key) },
+    { "out-cert", 1, NULL, SLOT(out_cert) },
+    { "days", 1, NULL, SLOT(days) },
+    { "server", 0, NULL, 's' },
+    { NULL, 0, NULL, 0 },
+};
 
 static bool read_options(int argc, char **argv, struct options *o) {
     for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
-        const char **slot = option_slot(o, c);
-        if (slot) *slot = optarg;
-        else if (c == 's') o->server = true;
-        else return false;
+        if (c == '?') return false;
+        if (c == 's')
+            o->server = true;
+        else
+            memcpy((char *)o + (c - 256), &optarg, sizeof optarg);
     }
     return true;
 }
