@@ -4,6 +4,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,7 +137,7 @@ chop_err crypto_key_generate(enum crypto_alg alg, struct crypto_key **ret_key) {
 /* OpenSSL checks that the point is on the curve; both curves have cofactor 1, so no more is to check. */
 static chop_err import_point(const struct alg_row *row, const uint8_t *point, EVP_PKEY **ret_pkey) {
     char group[16];
-    (void)strncpy(group, row->group, sizeof group);
+    (void)snprintf(group, sizeof group, "%s", row->group);
     uint8_t copy[65];
     memcpy(copy, point, sizeof copy);
     OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
