@@ -1,0 +1,60 @@
+/* chop-verification: the read model of impressions, and the page behind the QR. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "handlers.h"
+#include "verification.h"
+#include "verification_sql.h"
+
+static struct verification state;
+
+static const struct conf_row rows[] = {
+    { .key = "VERIFY_HOST", .type = CONF_STR, .offset = offsetof(struct verification_conf, verify_host),
+        .max = VERIFICATION_HOST_MAX, .flags = CONF_REQUIRED,
+        .doc = "host[:port] of this page as it stands in the QR; any other host is answered \"elsewhere\"" },
+    { .key = "VERIFY_KEY", .type = CONF_STR, .offset = offsetof(struct verification_conf, verify_key), .flags = CONF_REQUIRED,
+        .doc = "file with the 32 bytes (or 64 hex digits) that key the hashes of ciphers; the same as issuance's" },
+    { .key = "STALE_MS", .type = CONF_INT, .offset = offsetof(struct verification_conf, stale_ms), .fallback = "2000",
+        .min = 100, .max = 60000, .doc = "how far the read model may be behind before owners are asked" },
+    CONF_END,
+};
+
+/* Key files are secrets: the same rule as for private keys. */
+static chop_err key_file(const char *field, const char *path, uint8_t out[32]) {
+    struct stat st;
+    CHOP_FREE char *text = NULL;
+    size_t n;
+    if (stat(path, &st) == 0 && st.st_mode & 077)
+        return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
+    TRY(conf_read_file(path, 80, &text, &n));
+    if (n == 32) {
+        memcpy(out, text, 32);
+        return NULL;
+    }
+    text[strcspn(text, "\r\n")] = 0;
+    return chop_unhex(text, out, 32) ? NULL : CHOP_FAIL(EINVAL, field, "needs 32 bytes or 64 hex digits");
+}
+
+static chop_err start(struct app *app) {
+    (void)app;
+    TRY(verification_host(state.conf.verify_host));
+    TRY(key_file("VERIFY_KEY", state.conf.verify_key, state.verify_key));
+    state.forged = metric_counter("chop_verification_forged_total", NULL);
+    state.asked = metric_counter("chop_verification_asked_total", NULL);
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    static const char *const store[] = { verification_sql, NULL }, *const names[] = { "verification", NULL };
+    return app_run(&(struct app){ .name = "verification",
+                       .proto = &pb__verification__descriptor,
+                       .methods = verification_methods,
+                       .events = verification_events,
+                       .conf = rows,
+                       .config = &state.conf,
+                       .store = store,
+                       .store_names = names,
+                       .state = &state,
+                       .start = start },
+        argc, argv);
+}
