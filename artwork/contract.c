@@ -118,7 +118,8 @@ static bool paragraph(const struct contract_clause *c, int number, int i, char o
 }
 
 static void flow_clause(struct sheet *s, const struct contract_clause *c, int number) {
-    static const char *const numbers[] = { "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二", "十三" };
+    static const char *const numbers[] = { "一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二",
+        "十三" };
     char words[128];
     snprintf(words, sizeof words, "第%s条　%s", numbers[number - 1], c->head);
     if (s->y + 60 > BOTTOM) next_page(s); /* a heading does not stand alone */
@@ -153,11 +154,16 @@ static void money(int64_t yuan, char *out, size_t size) {
 static void table_row(struct sheet *s, const char *const cells[COLUMNS], bool head, double height) {
     for (int i = 0; i < COLUMNS; i++) {
         double x = LEFT + columns[i] * MM, width = (columns[i + 1] - columns[i]) * MM;
-        PangoAlignment align = head ? PANGO_ALIGN_CENTER : i >= 5 ? PANGO_ALIGN_RIGHT : i == 1 ? PANGO_ALIGN_LEFT : PANGO_ALIGN_CENTER;
-        const struct text t = { head ? "Noto Serif CJK SC Bold 9.5" : "Noto Serif CJK SC 9.5", x + 4, width - 8, 0, align, 0 };
+        PangoAlignment align = head     ? PANGO_ALIGN_CENTER
+                               : i >= 5 ? PANGO_ALIGN_RIGHT
+                               : i == 1 ? PANGO_ALIGN_LEFT
+                                        : PANGO_ALIGN_CENTER;
+        const struct text t = { head ? "Noto Serif CJK SC Bold 9.5" : "Noto Serif CJK SC 9.5", x + 4, width - 8, 0,
+            align, 0 };
         draw_at(s, s->y + 3, &t, cells[i]);
     }
-    for (int i = 0; i <= COLUMNS; i++) rule(s, LEFT + columns[i] * MM, s->y, LEFT + columns[i] * MM, s->y + height);
+    for (int i = 0; i <= COLUMNS; i++)
+        rule(s, LEFT + columns[i] * MM, s->y, LEFT + columns[i] * MM, s->y + height);
     s->y += height;
     rule(s, LEFT, s->y, LEFT + TEXT_WIDTH, s->y);
 }
@@ -176,7 +182,8 @@ static void goods_table(struct sheet *s) {
     const char *const head[COLUMNS] = { "序号", "货物名称", "型号", "单位", "数量", "单价（元）", "金额（元）" };
     rule(s, LEFT, s->y, LEFT + TEXT_WIDTH, s->y);
     table_row(s, head, true, 22);
-    for (size_t i = 0; i < contract_goods_len; i++) goods_row(s, i);
+    for (size_t i = 0; i < contract_goods_len; i++)
+        goods_row(s, i);
     char sum[32];
     money(CONTRACT_TOTAL, sum, sizeof sum);
     table_row(s, (const char *const[COLUMNS]){ "", "合计（含税）", "", "", "", "", sum }, false, 21);
@@ -198,7 +205,8 @@ static void annex_page(struct sheet *s, int number) {
         char n[16];
         snprintf(n, sizeof n, "%d", (number - 1) * 24 + i + 1);
         const struct contract_good *g = &contract_goods[(size_t)i / 6 % (contract_goods_len - 1)];
-        table_row(s, (const char *const[COLUMNS]){ n, items[i % 6], g->model, g->unit, "1", limits[i % 6], "" }, false, 21);
+        table_row(
+            s, (const char *const[COLUMNS]){ n, items[i % 6], g->model, g->unit, "1", limits[i % 6], "" }, false, 21);
     }
 }
 
@@ -213,7 +221,9 @@ static void first_page(struct sheet *s) {
     flow(s, &line, "统一社会信用代码：91110105MA01ABCD2X　　地址：北京市海淀区示例路1号", 3);
     flow(s, &strong, "乙方（供货方）：" CONTRACT_SELLER, 1);
     flow(s, &line, "统一社会信用代码：91310115MA1K4WXY57　　地址：上海市浦东新区远山路88号", 6);
-    flow(s, &body, "根据《中华人民共和国民法典》及有关法律法规，甲乙双方在平等、自愿的基础上，就甲方向乙方采购下列货物事宜协商一致，订立本合同。",
+    flow(s, &body,
+        "根据《中华人民共和国民法典》及有关法律法规，甲乙双方在平等、自愿的基础上，就甲方向乙方采购下列货物事宜协商一致"
+        "，订立本合同。",
         5);
     flow(s, &strong, "第一条　采购货物", 3);
     goods_table(s);
@@ -231,12 +241,14 @@ static void party(const struct sheet *s, double top_um, const char *side, const 
     draw_at(s, y + 18.5 * MM, &hint, words);
     draw_at(s, y + 45 * MM, &line, "授权代表（签字）：");
     rule(s, LEFT + 32 * MM, y + 51 * MM, LEFT + 78 * MM, y + 51 * MM);
-    draw_at(s, y + 45 * MM, &(struct text){ BODY, LEFT + 84 * MM, 76 * MM, 0, PANGO_ALIGN_LEFT, 0 }, "日期：　　　　年　　　月　　　日");
+    draw_at(s, y + 45 * MM, &(struct text){ BODY, LEFT + 84 * MM, 76 * MM, 0, PANGO_ALIGN_LEFT, 0 },
+        "日期：　　　　年　　　月　　　日");
 }
 
 static void last_page(struct sheet *s, int number) {
     next_page(s);
-    for (const struct contract_clause *c = contract_closing; c->head; c++) flow_clause(s, c, number++);
+    for (const struct contract_clause *c = contract_closing; c->head; c++)
+        flow_clause(s, c, number++);
     const struct text note = { BODY, LEFT, TEXT_WIDTH, 0, PANGO_ALIGN_CENTER, 0.35 };
     draw_at(s, SEAL_Y * MM / 1000 - 19 * MM, &note, "（以下无正文，为签署页）");
     party(s, SEAL_Y, "甲方", CONTRACT_BUYER);
@@ -251,7 +263,8 @@ static void draw_contract(struct sheet *s) {
         if (s->page == s->pages - 1 && s->y + clause_height(s, c, number) > BOTTOM) break;
         flow_clause(s, c, number++);
     }
-    for (int annex = 1; s->page < s->pages - 1; annex++) annex_page(s, annex);
+    for (int annex = 1; s->page < s->pages - 1; annex++)
+        annex_page(s, annex);
     last_page(s, number);
     cairo_show_page(s->cr);
 }
@@ -275,9 +288,9 @@ static json_t *place(int page, int x_um, int y_um) {
 
 static chop_err print_facts(const struct sheet *s) {
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o}", "title", CONTRACT_TITLE, "number",
-        CONTRACT_NUMBER, "counterparty", CONTRACT_SELLER, "amount", "CNY 584000.00", "date", CONTRACT_DATE, "pages", s->page,
-        "copies", CONTRACT_COPIES, "seal_place", place(s->page, SEAL_X, SEAL_Y), "marks_place", place(s->page, MARKS_X, MARKS_Y),
-        "signature_place", place(s->page, SIGN_X, SIGN_Y));
+        CONTRACT_NUMBER, "counterparty", CONTRACT_SELLER, "amount", "CNY 584000.00", "date", CONTRACT_DATE, "pages",
+        s->page, "copies", CONTRACT_COPIES, "seal_place", place(s->page, SEAL_X, SEAL_Y), "marks_place",
+        place(s->page, MARKS_X, MARKS_Y), "signature_place", place(s->page, SIGN_X, SIGN_Y));
     int failed = o ? json_dumpf(o, stdout, JSON_COMPACT) : -1;
     json_decref(o);
     putchar('\n');
@@ -291,7 +304,8 @@ chop_err command_contract(const struct args *a) {
     long pages;
     TRY(args_int(a, "--pages", 3, 2, 20, &pages));
     int64_t sum = 0;
-    for (size_t i = 0; i < contract_goods_len; i++) sum += contract_goods[i].count * contract_goods[i].price;
+    for (size_t i = 0; i < contract_goods_len; i++)
+        sum += contract_goods[i].count * contract_goods[i].price;
     if (sum != CONTRACT_TOTAL) return CHOP_FAIL(EINTERNAL, NULL, "the goods do not add up");
     struct sheet s = { .pages = (int)pages };
     TRY(write_pdf(path, &s));

@@ -34,7 +34,8 @@ static cairo_t *new_context(void) {
 chop_err font_open(const char *family, bool bold, struct font **ret_font) {
     CHOP_FONT f = g_new0(struct font, 1);
     f->cr = new_context();
-    cairo_select_font_face(f->cr, family, CAIRO_FONT_SLANT_NORMAL, bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+    cairo_select_font_face(
+        f->cr, family, CAIRO_FONT_SLANT_NORMAL, bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
     cairo_set_font_size(f->cr, EM);
     f->scaled = cairo_get_scaled_font(f->cr);
     if (cairo_scaled_font_status(f->scaled) || !is_family(f->scaled, family))

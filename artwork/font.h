@@ -13,8 +13,8 @@ void font_close(struct font **font);
 #define FONT_CODE "DejaVu Sans Mono"
 
 /* Adds one letter (UTF-8, one code point) with `m` from em to micrometres applied. EINVAL where the font lacks it. */
-chop_err font_letter(struct font *f, const char *letter, const cairo_matrix_t *m, double tolerance, struct shape *s)
-    CHOP_MUSTCHECK;
+chop_err font_letter(
+    struct font *f, const char *letter, const cairo_matrix_t *m, double tolerance, struct shape *s) CHOP_MUSTCHECK;
 /* How far the pen moves after this letter, in em. */
 double font_advance(struct font *f, const char *letter);
 /* The letter's black box in em. */

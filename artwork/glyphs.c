@@ -41,10 +41,12 @@ chop_err command_glyphs(const struct args *a) {
     CHOP_FONT f = NULL;
     TRY(font_open(FONT_CODE, false, &f));
     printf("/* Made by: chop-draw glyphs > lib/markblock_glyphs.h   (outlines of %s) */\n", FONT_CODE);
-    for (const char *p = alphabet; *p; p++) TRY(print_glyph(f, (const char[]){ *p, 0 }));
+    for (const char *p = alphabet; *p; p++)
+        TRY(print_glyph(f, (const char[]){ *p, 0 }));
     printf("static const struct glyph glyphs[128] = {\n");
     for (const char *p = alphabet; *p; p++)
-        printf("    ['%c'] = { %ld, glyph_%02x },\n", *p, lround(font_advance(f, (const char[]){ *p, 0 }) * UNITS), (unsigned)*p);
+        printf("    ['%c'] = { %ld, glyph_%02x },\n", *p, lround(font_advance(f, (const char[]){ *p, 0 }) * UNITS),
+            (unsigned)*p);
     printf("};\n");
     return NULL;
 }

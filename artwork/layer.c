@@ -14,7 +14,8 @@
 static bool header_number(const struct blob *f, size_t *pos, uint32_t *ret) {
     while (*pos < f->n && strchr(" \t\r\n#", f->p[*pos]) && f->p[*pos]) {
         if (f->p[*pos] == '#')
-            while (*pos < f->n && f->p[*pos] != '\n') (*pos)++;
+            while (*pos < f->n && f->p[*pos] != '\n')
+                (*pos)++;
         else
             (*pos)++;
     }
@@ -88,6 +89,7 @@ chop_err layers_read(const char *json_path, struct layers *ret) {
 }
 
 void layers_done(struct layers *l) {
-    for (size_t i = 0; i < l->n; i++) blob_done(&l->at[i].file);
+    for (size_t i = 0; i < l->n; i++)
+        blob_done(&l->at[i].file);
     l->n = 0;
 }

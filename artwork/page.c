@@ -1,5 +1,5 @@
-/* chop-draw page: the paper as it lies in the printer's tray afterwards: a page of a document, or a blank A4 sheet, with
- * the printed layers on it. Ink multiplies with what is below, so a seal does not hide the text it stands on. */
+/* chop-draw page: the paper as it lies in the printer's tray afterwards: a page of a document, or a blank A4 sheet,
+ * with the printed layers on it. Ink multiplies with what is below, so a seal does not hide the text it stands on. */
 #include <cairo-pdf.h>
 #include <math.h>
 #include <string.h>
@@ -43,7 +43,8 @@ static void paint_paper(cairo_t *cr, const struct paper *p) {
 
 /* ---- as pixels ---- */
 static void multiply(uint8_t *bgrx, const uint8_t rgb[3]) {
-    for (int i = 0; i < 3; i++) bgrx[i] = (uint8_t)((bgrx[i] * rgb[2 - i] + 127) / 255);
+    for (int i = 0; i < 3; i++)
+        bgrx[i] = (uint8_t)((bgrx[i] * rgb[2 - i] + 127) / 255);
 }
 
 /* Each pixel takes the layer's nearest; at the layer's own resolution that is one to one. */
@@ -56,7 +57,8 @@ static void ink_row(uint8_t *row, int64_t width, int64_t x0, const struct layer 
     }
 }
 
-static void ink_layer(uint8_t *pixels, size_t stride, int64_t width, int64_t height, const struct layer *l, uint32_t dpi) {
+static void ink_layer(
+    uint8_t *pixels, size_t stride, int64_t width, int64_t height, const struct layer *l, uint32_t dpi) {
     int64_t x0 = llround((double)l->x_um * dpi / 25400), y0 = llround((double)l->y_um * dpi / 25400);
     int64_t end = y0 + ((int64_t)l->height * dpi + l->dpi - 1) / l->dpi;
     for (int64_t y = y0 < 0 ? 0 : y0; y < height && y < end; y++) {
@@ -77,12 +79,14 @@ static cairo_surface_t *paint_pixels(const struct paper *p, int width, int heigh
 
 static chop_err write_png(const char *path, const struct paper *p, const struct layers *layers, uint32_t dpi) {
     int64_t width = llround(p->width * dpi / 72), height = llround(p->height * dpi / 72);
-    if (width < 1 || height < 1 || width * height > MAX_PIXELS) return CHOP_FAIL(ELIMIT, "--dpi", "the picture would be too large");
+    if (width < 1 || height < 1 || width * height > MAX_PIXELS)
+        return CHOP_FAIL(ELIMIT, "--dpi", "the picture would be too large");
     cairo_surface_t *image = paint_pixels(p, (int)width, (int)height, dpi);
     if (cairo_surface_status(image)) return CHOP_ERR(EMEMORY);
     uint8_t *pixels = cairo_image_surface_get_data(image);
     size_t stride = (size_t)cairo_image_surface_get_stride(image);
-    for (size_t i = 0; i < layers->n; i++) ink_layer(pixels, stride, width, height, &layers->at[i], dpi);
+    for (size_t i = 0; i < layers->n; i++)
+        ink_layer(pixels, stride, width, height, &layers->at[i], dpi);
     chop_err e = png_write_pixels(path, &(struct png_pixels){ pixels, (uint32_t)width, (uint32_t)height, dpi, stride });
     cairo_surface_destroy(image);
     return e;
@@ -131,7 +135,8 @@ static chop_err write_pdf(const char *path, const struct paper *p, const struct 
     lettering_as_shapes(true);
     if (p->page) poppler_page_render_for_printing(p->page, cr);
     lettering_as_shapes(false);
-    for (size_t i = 0; i < layers->n; i++) ink_mask(cr, &layers->at[i]);
+    for (size_t i = 0; i < layers->n; i++)
+        ink_mask(cr, &layers->at[i]);
     cairo_status_t status = cairo_status(cr);
     cairo_destroy(cr);
     cairo_surface_finish(pdf);
@@ -142,7 +147,8 @@ static chop_err write_pdf(const char *path, const struct paper *p, const struct 
 
 chop_err command_page(const struct args *a) {
     TRY(args_check(a, "--paper --page --dpi --raster --png --pdf", "", 0));
-    const char *raster = args_text(a, "--raster", NULL), *png = args_text(a, "--png", NULL), *pdf = args_text(a, "--pdf", NULL);
+    const char *raster = args_text(a, "--raster", NULL), *png = args_text(a, "--png", NULL),
+               *pdf = args_text(a, "--pdf", NULL);
     long number, dpi;
     TRY(args_int(a, "--page", 1, 1, PDF_MAX_PAGES, &number));
     TRY(args_int(a, "--dpi", 600, 30, 1200, &dpi));

@@ -29,7 +29,8 @@ chop_err pdf_open(const char *path, PopplerDocument **ret) {
     CHOP_GOBJECT PopplerDocument *doc = poppler_document_new_from_bytes(bytes, NULL, &error);
     if (!doc) return refuse(error, path);
     int pages = poppler_document_get_n_pages(doc);
-    if (pages > PDF_MAX_PAGES) return CHOP_FAIL(ELIMIT, path, "%d pages are above the limit of %d", pages, PDF_MAX_PAGES);
+    if (pages > PDF_MAX_PAGES)
+        return CHOP_FAIL(ELIMIT, path, "%d pages are above the limit of %d", pages, PDF_MAX_PAGES);
     if (pages < 1) return refuse(NULL, path);
     *ret = doc;
     doc = NULL;
@@ -42,7 +43,8 @@ static chop_err add_page(PopplerDocument *doc, int i, const char *path, json_t *
     if (page) poppler_page_get_size(page, &width, &height);
     if (!(width >= 1 && height >= 1 && width <= 14400 && height <= 14400)) /* ISO 32000-1, C.2: at most 14400 units */
         return CHOP_FAIL(EINVAL, path, "page %d is broken", i + 1);
-    json_t *size = json_pack("[I, I]", (json_int_t)llround(width * 25400 / 72), (json_int_t)llround(height * 25400 / 72));
+    json_t *size =
+        json_pack("[I, I]", (json_int_t)llround(width * 25400 / 72), (json_int_t)llround(height * 25400 / 72));
     return json_array_append_new(sizes, size) ? CHOP_ERR(EMEMORY) : NULL;
 }
 
@@ -57,7 +59,8 @@ chop_err command_pdfinfo(const struct args *a) {
     TRY(pdf_open(a->v[0], &doc));
     int pages = poppler_document_get_n_pages(doc);
     __attribute__((cleanup(json_done))) json_t *sizes = json_array();
-    for (int i = 0; i < pages; i++) TRY(add_page(doc, i, a->v[0], sizes));
+    for (int i = 0; i < pages; i++)
+        TRY(add_page(doc, i, a->v[0], sizes));
     __attribute__((cleanup(json_done))) json_t *o = json_pack("{s:i, s:O}", "pages", pages, "page_sizes_um", sizes);
     if (!o || json_dumpf(o, stdout, JSON_COMPACT)) return CHOP_FAIL(EINTERNAL, NULL, "cannot be written");
     return io_write("\n", 1);

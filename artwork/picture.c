@@ -54,7 +54,8 @@ chop_err png_write_bits(const char *path, const struct png_bits *p) {
     const png_byte alpha[1] = { 0 };
     if (p->transparent) png_set_tRNS(s.png, s.info, alpha, 1, NULL);
     png_write_info(s.png, s.info);
-    for (uint32_t y = 0; y < p->height; y++) png_write_row(s.png, p->bits + (size_t)y * ((p->width + 7) / 8));
+    for (uint32_t y = 0; y < p->height; y++)
+        png_write_row(s.png, p->bits + (size_t)y * ((p->width + 7) / 8));
     return sheet_close(&s, path);
 }
 
@@ -66,7 +67,8 @@ chop_err png_write_pixels(const char *path, const struct png_pixels *p) {
     png_write_info(s.png, s.info);
     png_set_filler(s.png, 0, PNG_FILLER_AFTER);
     png_set_bgr(s.png);
-    for (uint32_t y = 0; y < p->height; y++) png_write_row(s.png, p->pixels + y * p->stride);
+    for (uint32_t y = 0; y < p->height; y++)
+        png_write_row(s.png, p->pixels + y * p->stride);
     return sheet_close(&s, path);
 }
 

@@ -38,7 +38,8 @@ chop_err command_png(const struct args *a) {
     struct png_bits p;
     TRY(preview_bits(CHOP_BYTES(outline.p, outline.n), size, (uint32_t)dpi, &p));
     p.transparent = args_flag(a, "--transparent");
-    for (int i = 0; i < 3; i++) p.rgb[i] = rgb[i];
+    for (int i = 0; i < 3; i++)
+        p.rgb[i] = rgb[i];
     chop_err e = png_write_bits(NULL, &p);
     free((void *)(uintptr_t)p.bits);
     return e;

@@ -16,7 +16,8 @@ chop_err letters_split(const char *text, const char *field, struct letters *ret)
     if (!g_utf8_validate(text, -1, NULL)) return CHOP_FAIL(EINVAL, field, "is not UTF-8");
     for (const char *p = text; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
-        if (!g_unichar_isgraph(c) && c != ' ') return CHOP_FAIL(EINVAL, field, "holds a character that cannot be drawn");
+        if (!g_unichar_isgraph(c) && c != ' ')
+            return CHOP_FAIL(EINVAL, field, "holds a character that cannot be drawn");
         if (l.n == SEAL_MAX_LETTERS) return CHOP_FAIL(ELIMIT, field, "has more than %d letters", SEAL_MAX_LETTERS);
         g_unichar_to_utf8(c, l.at[l.n++]);
     }
@@ -54,7 +55,8 @@ chop_err cell_digit(struct font *f, const char *letter, const struct cell *c, st
 
 chop_err cell_row(struct font *f, const struct letters *l, struct cell c, double pitch, cell_fn draw, struct shape *s) {
     c.x -= pitch * (l->n - 1) / 2;
-    for (int i = 0; i < l->n; i++, c.x += pitch) TRY(draw(f, l->at[i], &c, s));
+    for (int i = 0; i < l->n; i++, c.x += pitch)
+        TRY(draw(f, l->at[i], &c, s));
     return NULL;
 }
 
@@ -156,7 +158,8 @@ static chop_err get_texts(json_t *o, struct seal *ret) {
 
 /* A field that nobody knows is a mistake that would show on paper only. */
 static chop_err check_keys(json_t *o) {
-    static const char known[] = " kind shape width_um height_um edge_um ring_text center_text code tax_number star star_um sample ";
+    static const char known[] =
+        " kind shape width_um height_um edge_um ring_text center_text code tax_number star star_um sample ";
     const char *key;
     json_t *value;
     json_object_foreach(o, key, value) {

@@ -21,7 +21,7 @@ struct seal {
 
 /* Reads and checks the JSON of `chop-draw seal`, filling in what its kind usually has. */
 chop_err seal_parse(const char *json, size_t n, struct seal *ret) CHOP_MUSTCHECK;
-chop_err seal_draw_round(const struct seal *seal, struct shape *s) CHOP_MUSTCHECK;  /* and ellipse */
+chop_err seal_draw_round(const struct seal *seal, struct shape *s) CHOP_MUSTCHECK; /* and ellipse */
 chop_err seal_draw_square(const struct seal *seal, struct shape *s) CHOP_MUSTCHECK;
 /* Clears a band across what is drawn and writes SAMPLE 样章 into it. */
 chop_err sample_band(struct font *f, struct outline_size box, bool curved, struct shape *s) CHOP_MUSTCHECK;
@@ -38,5 +38,5 @@ chop_err cell_letter(struct font *f, const char *letter, const struct cell *c, s
 chop_err cell_digit(struct font *f, const char *letter, const struct cell *c, struct shape *s) CHOP_MUSTCHECK;
 typedef chop_err (*cell_fn)(struct font *f, const char *letter, const struct cell *c, struct shape *s);
 /* A straight row around (cell.x, cell.y); `pitch` from letter to letter. */
-chop_err cell_row(struct font *f, const struct letters *l, struct cell c, double pitch, cell_fn draw, struct shape *s)
-    CHOP_MUSTCHECK;
+chop_err cell_row(
+    struct font *f, const struct letters *l, struct cell c, double pitch, cell_fn draw, struct shape *s) CHOP_MUSTCHECK;

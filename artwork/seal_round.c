@@ -25,14 +25,17 @@ static void track_init(struct track *t, double cx, double cy, double rx, double 
 static double track_angle(const struct track *t, double length) {
     double want = fmin(fabs(length), t->half);
     int i = 1;
-    while (i < STEPS && t->length[i] < want) i++;
+    while (i < STEPS && t->length[i] < want)
+        i++;
     double part = (want - t->length[i - 1]) / (t->length[i] - t->length[i - 1]);
     return copysign((i - 1 + part) * M_PI / STEPS, length);
 }
 
 /* The cell at an angle, standing upright to the middle (feet inward), or with its feet outward. */
 static struct cell track_cell(const struct track *t, double angle, bool feet_out, double width, double height) {
-    struct cell c = { .x = t->cx + t->rx * sin(angle), .y = t->cy - t->ry * cos(angle), .width = width, .height = height };
+    struct cell c = {
+        .x = t->cx + t->rx * sin(angle), .y = t->cy - t->ry * cos(angle), .width = width, .height = height
+    };
     c.turn = atan2(t->ry * sin(angle), t->rx * cos(angle)) + (feet_out ? M_PI : 0);
     return c;
 }

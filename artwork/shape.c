@@ -62,8 +62,10 @@ static void reverse(struct shape *s, guint polygon) {
 
 void shape_upright(struct shape *s, guint mark) {
     double sum = 0;
-    for (guint i = mark; i < s->ends->len; i++) sum += area(s, i);
-    for (guint i = mark; sum < 0 && i < s->ends->len; i++) reverse(s, i);
+    for (guint i = mark; i < s->ends->len; i++)
+        sum += area(s, i);
+    for (guint i = mark; sum < 0 && i < s->ends->len; i++)
+        reverse(s, i);
 }
 
 struct pen {
@@ -85,8 +87,8 @@ static void pen_curve(struct pen *p, const cairo_path_data_t *data) {
         x[i] = data[i].point.x, y[i] = data[i].point.y;
         cairo_matrix_transform_point(p->m, &x[i], &y[i]);
     }
-    double d = fmax(hypot(x[0] - 2 * x[1] + x[2], y[0] - 2 * y[1] + y[2]),
-        hypot(x[1] - 2 * x[2] + x[3], y[1] - 2 * y[2] + y[3]));
+    double d = fmax(
+        hypot(x[0] - 2 * x[1] + x[2], y[0] - 2 * y[1] + y[2]), hypot(x[1] - 2 * x[2] + x[3], y[1] - 2 * y[2] + y[3]));
     int n = (int)fmin(ceil(sqrt(6 * d / (8 * p->tolerance))), 200);
     for (int i = 1; i <= n; i++) {
         double t = (double)i / n, u = 1 - t;
@@ -169,14 +171,16 @@ void shape_clip(struct shape *s, double a, double b, double c) {
     const double h[3] = { a, b, c };
     struct shape out;
     shape_init(&out);
-    for (guint i = 0; i < s->ends->len; i++) clip_polygon(&out, s, i, h);
+    for (guint i = 0; i < s->ends->len; i++)
+        clip_polygon(&out, s, i, h);
     shape_done(s);
     *s = out;
 }
 
 void shape_join(struct shape *s, const struct shape *from) {
     for (guint i = 0; i < from->ends->len; i++) {
-        for (guint j = start_of(from, i); j < end_of(from, i); j++) shape_point(s, at(from, j)[0], at(from, j)[1]);
+        for (guint j = start_of(from, i); j < end_of(from, i); j++)
+            shape_point(s, at(from, j)[0], at(from, j)[1]);
         shape_close(s);
     }
 }
@@ -184,13 +188,15 @@ void shape_join(struct shape *s, const struct shape *from) {
 void shape_extents(const struct shape *s, double *ret_x, double *ret_y, double *ret_width, double *ret_height) {
     double low[2] = { INFINITY, INFINITY }, high[2] = { -INFINITY, -INFINITY };
     for (guint i = 0; i < s->xy->len; i++)
-        for (int k = 0; k < 2; k++) low[k] = fmin(low[k], at(s, i)[k]), high[k] = fmax(high[k], at(s, i)[k]);
+        for (int k = 0; k < 2; k++)
+            low[k] = fmin(low[k], at(s, i)[k]), high[k] = fmax(high[k], at(s, i)[k]);
     *ret_x = low[0], *ret_y = low[1];
     *ret_width = fmax(high[0] - low[0], 0), *ret_height = fmax(high[1] - low[1], 0);
 }
 
 void shape_transform(struct shape *s, const cairo_matrix_t *m) {
-    for (guint i = 0; i < s->xy->len; i++) cairo_matrix_transform_point(m, &at(s, i)[0], &at(s, i)[1]);
+    for (guint i = 0; i < s->xy->len; i++)
+        cairo_matrix_transform_point(m, &at(s, i)[0], &at(s, i)[1]);
 }
 
 static void put_polygon(struct outline_writer *w, const struct shape *s, guint polygon, GArray *rounded) {
@@ -214,7 +220,8 @@ chop_err shape_outline(struct shape *s, struct outline_size box, struct blob *re
     struct outline_writer w;
     outline_begin(&w, b.p, OUTLINE_MAX_BYTES, box);
     GArray *rounded = g_array_new(FALSE, FALSE, 2 * sizeof(int32_t));
-    for (guint i = 0; i < s->ends->len; i++) put_polygon(&w, s, i, rounded);
+    for (guint i = 0; i < s->ends->len; i++)
+        put_polygon(&w, s, i, rounded);
     g_array_unref(rounded);
     b.n = outline_end(&w);
     if (b.n == 0) return CHOP_FAIL(ELIMIT, NULL, "the picture is too intricate to print");

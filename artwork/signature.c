@@ -10,7 +10,8 @@
 #define MAX_NAME 12
 
 static double wobble(const char *letter, int i, double range) {
-    return range * sin(1.7 * i + 0.37 * (unsigned char)letter[0] + 0.11 * (unsigned char)letter[g_utf8_skip[(guchar)letter[0]] - 1]);
+    return range * sin(1.7 * i + 0.37 * (unsigned char)letter[0] +
+                       0.11 * (unsigned char)letter[g_utf8_skip[(guchar)letter[0]] - 1]);
 }
 
 static chop_err draw_name(struct font *f, const struct letters *l, double height, struct shape *s, double *ret_width) {

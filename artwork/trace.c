@@ -38,7 +38,8 @@ static chop_err plan_of(cairo_surface_t *image, uint32_t threshold, struct plan 
     if (!p.cells) return CHOP_ERR(EMEMORY);
     bool opaque = cairo_image_surface_get_format(image) == CAIRO_FORMAT_RGB24;
     for (int32_t y = 0; y < p.height; y++) {
-        const unsigned char *row = cairo_image_surface_get_data(image) + (ptrdiff_t)y * cairo_image_surface_get_stride(image);
+        const unsigned char *row =
+            cairo_image_surface_get_data(image) + (ptrdiff_t)y * cairo_image_surface_get_stride(image);
         for (int32_t x = 0; x < p.width; x++) {
             uint32_t argb;
             memcpy(&argb, row + 4 * (size_t)x, sizeof argb);
@@ -65,7 +66,8 @@ static void surface_done(cairo_surface_t **s) {
 static chop_err decode(struct chop_bytes png, uint32_t threshold, struct plan *ret) {
     uint32_t width, height;
     TRY(png_size(png, PNG_MAX_SIDE, &width, &height));
-    __attribute__((cleanup(surface_done))) cairo_surface_t *image = cairo_image_surface_create_from_png_stream(feed, &png);
+    __attribute__((cleanup(surface_done))) cairo_surface_t *image =
+        cairo_image_surface_create_from_png_stream(feed, &png);
     if (cairo_surface_status(image)) return CHOP_FAIL(EINVAL, "png", "a broken PNG picture");
     cairo_format_t format = cairo_image_surface_get_format(image);
     if ((format != CAIRO_FORMAT_ARGB32 && format != CAIRO_FORMAT_RGB24) ||
@@ -162,7 +164,8 @@ static chop_err put(const struct contours *c, struct target t) {
 }
 
 static chop_err trace(const struct plan *p, struct outline_size box) {
-    struct contours c = { g_array_new(FALSE, FALSE, sizeof(struct pixel_point)), g_array_new(FALSE, FALSE, sizeof(guint)) };
+    struct contours c = { g_array_new(FALSE, FALSE, sizeof(struct pixel_point)),
+        g_array_new(FALSE, FALSE, sizeof(guint)) };
     chop_err e = walk_all(p, &c);
     if (!e) e = put(&c, (struct target){ .box = box, .width = p->width, .height = p->height });
     g_array_unref(c.corners);

@@ -53,7 +53,8 @@ static void draw_qr(struct block *b, const QRcode *code, int32_t x, int32_t y, i
     for (int32_t row = 0; row < code->width; row++) {
         const unsigned char *cells = code->data + row * code->width;
         for (int32_t from = 0, to; from < code->width; from = to) {
-            for (to = from + 1; to < code->width && (cells[to] & 1) == (cells[from] & 1);) to++;
+            for (to = from + 1; to < code->width && (cells[to] & 1) == (cells[from] & 1);)
+                to++;
             if (cells[from] & 1) dots_rect(b, x + from * module, y + row * module, (to - from) * module, module);
         }
     }
@@ -81,7 +82,8 @@ static chop_err encode_url(const char *url, QRcode **ret_code) {
 static chop_err encode_signed(struct chop_bytes data, QRcode **ret_code) {
     static const uint8_t capacity[] = { 106, 122, 152, 180, MARKBLOCK_SIGNED_LEN }; /* bytes of versions 6-M to 10-M */
     int version = 6;
-    while (version <= 10 && data.n > capacity[version - 6]) version++;
+    while (version <= 10 && data.n > capacity[version - 6])
+        version++;
     if (version > 10) return CHOP_FAIL(ELIMIT, "signed_qr", "longer than %d bytes", MARKBLOCK_SIGNED_LEN);
     CHOP_QR code = QRcode_encodeData((int)data.n, data.p, version, QR_ECLEVEL_M);
     if (!code || code->version != version) return CHOP_FAIL(EINTERNAL, "signed_qr", "no QR code");
@@ -104,7 +106,8 @@ static chop_err draw_bars(struct block *b, const char digits[25]) {
         return CHOP_FAIL(EINTERNAL, "serial", "no bar code: %s", s->errtxt);
     for (int32_t from = 0, to; from < BAR_MODULES; from = to) {
         bool dark = s->encoded_data[0][from / 8] >> from % 8 & 1;
-        for (to = from + 1; to < BAR_MODULES && (s->encoded_data[0][to / 8] >> to % 8 & 1) == dark;) to++;
+        for (to = from + 1; to < BAR_MODULES && (s->encoded_data[0][to / 8] >> to % 8 & 1) == dark;)
+            to++;
         if (dark)
             dots_rect(b, BAR_QUIET + from * MARKBLOCK_BAR_DOTS, BAR_TOP, (to - from) * MARKBLOCK_BAR_DOTS, BAR_DOTS);
     }
@@ -131,8 +134,8 @@ static void draw_beside_qr(struct block *b, const struct markblock *in) {
 /* All 24 digits in fours, the cipher set apart. */
 static void draw_digits(struct block *b, const char digits[25]) {
     char text[32];
-    snprintf(text, sizeof text, "%.4s %.4s %.4s %.4s  %.4s %.4s", digits, digits + 4, digits + 8, digits + 12, digits + 16,
-        digits + 20);
+    snprintf(text, sizeof text, "%.4s %.4s %.4s %.4s  %.4s %.4s", digits, digits + 4, digits + 8, digits + 12,
+        digits + 16, digits + 20);
     int32_t x = (um(BLOCK_DOTS) - marktext_width(text, DIGITS_EM)) / 2;
     b->layout.digits = draw_text(b, text, x, um(DIGITS_TOP) + MARKTEXT_CAP(DIGITS_EM), DIGITS_EM);
 }
@@ -178,8 +181,8 @@ static chop_err draw(struct block *b, const struct markblock *in, const QRcode *
     return NULL;
 }
 
-chop_err markblock_make(const struct markblock *in, uint8_t *out, size_t size, size_t *ret_used,
-    struct markblock_layout *ret_layout) {
+chop_err markblock_make(
+    const struct markblock *in, uint8_t *out, size_t size, size_t *ret_used, struct markblock_layout *ret_layout) {
     TRY(check(in));
     CHOP_QR code = NULL;
     CHOP_QR proof = NULL;

@@ -26,7 +26,8 @@ bool marktext_valid(const char *text) {
 
 int32_t marktext_width(const char *text, int32_t em_um) {
     int32_t sum = 0;
-    for (; *text; text++) sum += glyph_of(*text) ? glyph_of(*text)->advance : 0;
+    for (; *text; text++)
+        sum += glyph_of(*text) ? glyph_of(*text)->advance : 0;
     return (int32_t)((int64_t)sum * em_um / 1000);
 }
 

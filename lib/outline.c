@@ -96,7 +96,8 @@ chop_err outline_check(struct chop_bytes data, struct outline_size *ret_size) {
     struct reader r = reader_of(data);
     if (r.p == r.end) return CHOP_FAIL(EINVAL, "outline", "there is nothing in it");
     struct tally t = { 0 };
-    while (r.p < r.end) TRY(check_polygon(&r, &size, &t));
+    while (r.p < r.end)
+        TRY(check_polygon(&r, &size, &t));
     if (t.travel > OUTLINE_MAX_TRAVEL_UM) return CHOP_FAIL(ELIMIT, "outline", "the picture is too intricate to print");
     *ret_size = size;
     return NULL;
@@ -121,11 +122,13 @@ static void put_byte(struct outline_writer *w, uint8_t byte) {
 }
 
 static void put_u32(struct outline_writer *w, uint32_t v) {
-    for (unsigned i = 0; i < 4; i++) put_byte(w, (uint8_t)(v >> (8 * i)));
+    for (unsigned i = 0; i < 4; i++)
+        put_byte(w, (uint8_t)(v >> (8 * i)));
 }
 
 static void put_varint(struct outline_writer *w, uint32_t v) {
-    for (; v > 0x7f; v >>= 7) put_byte(w, (uint8_t)(v | 0x80));
+    for (; v > 0x7f; v >>= 7)
+        put_byte(w, (uint8_t)(v | 0x80));
     put_byte(w, (uint8_t)v);
 }
 
@@ -135,7 +138,8 @@ static void put_delta(struct outline_writer *w, int32_t *pen, int32_t to) {
     *pen = to;
 }
 
-/* A point outside of the box written in the header would make bytes that outline_check refuses: it counts as overflow. */
+/* A point outside of the box written in the header would make bytes that outline_check refuses: it counts as overflow.
+ */
 static void put_point(struct outline_writer *w, int64_t x, int64_t y) {
     if (w->used < HEADER_LEN || x < 0 || y < 0 || x > get_u32(w->out + 4) || y > get_u32(w->out + 8)) {
         w->overflow = true;
@@ -147,7 +151,8 @@ static void put_point(struct outline_writer *w, int64_t x, int64_t y) {
 
 void outline_begin(struct outline_writer *w, uint8_t *out, size_t size, struct outline_size box) {
     *w = (struct outline_writer){ .out = out, .size = size };
-    for (const char *magic = "CHO1"; *magic; magic++) put_byte(w, (uint8_t)*magic);
+    for (const char *magic = "CHO1"; *magic; magic++)
+        put_byte(w, (uint8_t)*magic);
     put_u32(w, box.width_um);
     put_u32(w, box.height_um);
     if (box.width_um > OUTLINE_MAX_UM || box.height_um > OUTLINE_MAX_UM) w->overflow = true;
@@ -159,7 +164,8 @@ void outline_polygon(struct outline_writer *w, const int32_t *xy, size_t n) {
         return;
     }
     put_varint(w, (uint32_t)n);
-    for (size_t i = 0; i < n && !w->overflow; i++) put_point(w, xy[2 * i], xy[2 * i + 1]);
+    for (size_t i = 0; i < n && !w->overflow; i++)
+        put_point(w, xy[2 * i], xy[2 * i + 1]);
 }
 
 void outline_rect(struct outline_writer *w, int32_t x, int32_t y, int32_t width, int32_t height) {

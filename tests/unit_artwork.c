@@ -60,7 +60,8 @@ static int16_t winding_at(const struct ink *k, int32_t x, int32_t y) {
 
 static double ink_share(const struct ink *k) {
     int64_t sum = 0;
-    for (int32_t i = 0; i < k->width * k->height; i++) sum += winding_at(k, i % k->width, i / k->width) != 0;
+    for (int32_t i = 0; i < k->width * k->height; i++)
+        sum += winding_at(k, i % k->width, i / k->width) != 0;
     return (double)sum / k->width / k->height;
 }
 
@@ -74,7 +75,8 @@ static void every_kind_and_shape_prints(void **state) {
         "ellipse\",\"tax_number\":\"91110105MA01ABCD2X", "square" };
     for (size_t i = 0; i < 15; i++) {
         char json[512];
-        snprintf(json, sizeof json, "{\"kind\":\"%s\",\"ring_text\":\"" NAME "\",\"shape\":\"%s\"}", kinds[i / 3], shapes[i % 3]);
+        snprintf(json, sizeof json, "{\"kind\":\"%s\",\"ring_text\":\"" NAME "\",\"shape\":\"%s\"}", kinds[i / 3],
+            shapes[i % 3]);
         struct seal s = seal_of(json);
         struct ink k = ink_of(&s, 300);
         assert_true(s.n > 1000 && s.n < 60000);
@@ -124,7 +126,8 @@ static void assert_sound(const char *json) {
         int32_t x = (int32_t)((r + at * sin(angle)) * 600 / 25400), y = (int32_t)((r - at * cos(angle)) * 600 / 25400);
         assert_int_equal(winding_at(&k, x, y), 0);
     }
-    for (int32_t i = 0; i < k.width * k.height; i++) assert_true(winding_at(&k, i % k.width, i / k.width) >= 0);
+    for (int32_t i = 0; i < k.width * k.height; i++)
+        assert_true(winding_at(&k, i % k.width, i / k.width) >= 0);
     free(k.winding);
     free(s.bytes);
 }
@@ -144,7 +147,8 @@ static void a_sample_says_so(void **state) {
     int star = 0, cleared = 0, words = 0;
     for (int i = -1000; i < 1000; i++) { /* along the band: its middle carries words, its rim nothing but paper */
         double u = i * 12.0, c = cos(18 * M_PI / 180), d = sin(18 * M_PI / 180), v = 3300;
-        int32_t x = (int32_t)((20000 + u * c + v * d) * 300 / 25400), y = (int32_t)((20000 - u * d + v * c) * 300 / 25400);
+        int32_t x = (int32_t)((20000 + u * c + v * d) * 300 / 25400),
+                y = (int32_t)((20000 - u * d + v * c) * 300 / 25400);
         star += winding_at(&a, x, y) > 0, cleared += winding_at(&b, x, y) > 0;
         x = (int32_t)((20000 + u * c) * 300 / 25400), y = (int32_t)((20000 - u * d) * 300 / 25400);
         words += winding_at(&b, x, y) > 0 && winding_at(&a, x, y) == 0;
@@ -183,7 +187,8 @@ static void bad_seals_are_refused(void **state) {
         { "{\"kind\":\"official\",\"ring_text\":\"" FORTY "司\"}", "EINVAL", "ring_text" },
         { "{\"kind\":\"official\",\"ring_text\":\"" FORTY FORTY "\"}", "ELIMIT", "ring_text" },
         { "{\"kind\":\"official\",\"ring_text\":\"一\\n二\"}", "EINVAL", "ring_text" },
-        { "{\"kind\":\"official\",\"ring_text\":\"\xf0\x92\x80\x80\xf0\x92\x80\x81\"}", "EINVAL", "" }, /* no such letter */
+        { "{\"kind\":\"official\",\"ring_text\":\"\xf0\x92\x80\x80\xf0\x92\x80\x81\"}", "EINVAL",
+            "" }, /* no such letter */
         { "{\"kind\":\"official\",\"ring_text\":7}", "EINVAL", "ring_text" },
         { SEAL("\"shape\":\"star\""), "EINVAL", "shape" },
         { SEAL("\"width_um\":7999"), "EINVAL", "width_um" },
@@ -228,7 +233,8 @@ static void picture(const char *name, int width, int height, painter fn) {
     int stride = cairo_image_surface_get_stride(image);
     uint8_t *data = cairo_image_surface_get_data(image);
     for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++) fn(data + y * stride + x * CHANNELS, x, y);
+        for (int x = 0; x < width; x++)
+            fn(data + y * stride + x * CHANNELS, x, y);
     cairo_surface_mark_dirty(image);
     snprintf(path, sizeof path, "%s/%s", shell_folder(), name);
     assert_int_equal(cairo_surface_write_to_png(image, path), CAIRO_STATUS_SUCCESS);
@@ -236,8 +242,8 @@ static void picture(const char *name, int width, int height, painter fn) {
 }
 
 static void squares(uint8_t *p, int x, int y) { /* black, red, pale, transparent black, half-transparent black */
-    static const uint8_t colors[5][4] = { { 255, 0, 0, 0 }, { 255, 220, 20, 30 }, { 255, 230, 225, 200 }, { 0, 0, 0, 0 },
-        { 100, 0, 0, 0 } };
+    static const uint8_t colors[5][4] = { { 255, 0, 0, 0 }, { 255, 220, 20, 30 }, { 255, 230, 225, 200 },
+        { 0, 0, 0, 0 }, { 100, 0, 0, 0 } };
     const uint8_t *c = colors[x / 10 % 5];
     bool inside = x % 10 >= 2 && x % 10 < 8 && y >= 2 && y < 8;
     paint(p, inside ? c[0] : 255, inside ? c[1] : 255, inside ? c[2] : 255, inside ? c[3] : 255);
@@ -390,7 +396,8 @@ static void what_is_no_document_is_refused(void **state) {
 /* ---- paper ---- */
 static uint32_t pixel_of(cairo_surface_t *image, int x, int y) {
     uint32_t v;
-    memcpy(&v, cairo_image_surface_get_data(image) + y * cairo_image_surface_get_stride(image) + x * CHANNELS, sizeof v);
+    memcpy(
+        &v, cairo_image_surface_get_data(image) + y * cairo_image_surface_get_stride(image) + x * CHANNELS, sizeof v);
     return v & 0xffffff;
 }
 
@@ -414,7 +421,8 @@ static void write_layers(const char *json) {
 
 static void layers_land_on_their_pixels(void **state) {
     (void)state;
-    write_layers("{\"layers\":[{\"file\":\"half.pbm\",\"dpi\":600,\"x_um\":25400,\"y_um\":50800,\"color\":\"C8102E\"}]}");
+    write_layers(
+        "{\"layers\":[{\"file\":\"half.pbm\",\"dpi\":600,\"x_um\":25400,\"y_um\":50800,\"color\":\"C8102E\"}]}");
     assert_int_equal(shell_run("%s page --dpi 600 --raster raster.json --png paper.png", draw), 0);
     cairo_surface_t *image = image_of("paper.png");
     assert_int_equal(cairo_image_surface_get_width(image), 4961);
@@ -432,10 +440,12 @@ static void layers_land_on_their_pixels(void **state) {
 
 static void ink_does_not_hide_text(void **state) {
     (void)state;
-    write_layers("{\"layers\":[{\"file\":\"full.pbm\",\"dpi\":200,\"x_um\":50000,\"y_um\":25000,\"color\":\"C8102E\"}]}");
+    write_layers(
+        "{\"layers\":[{\"file\":\"full.pbm\",\"dpi\":200,\"x_um\":50000,\"y_um\":25000,\"color\":\"C8102E\"}]}");
     assert_int_equal(shell_run("%s contract --out contract.pdf", draw), 0);
     assert_int_equal(
-        shell_run("%s page --paper contract.pdf --dpi 200 --raster raster.json --png paper.png --pdf paper.pdf", draw), 0);
+        shell_run("%s page --paper contract.pdf --dpi 200 --raster raster.json --png paper.png --pdf paper.pdf", draw),
+        0);
     cairo_surface_t *image = image_of("paper.png");
     int dark = 0, red = 0;
     for (int y = 200; y < 490; y++)
@@ -455,7 +465,8 @@ static void ink_does_not_hide_text(void **state) {
 
 static void bad_layers_are_refused(void **state) {
     (void)state;
-#define LAYER(file, dpi, color) "{\"layers\":[{\"file\":\"" file "\",\"dpi\":" dpi ",\"x_um\":0,\"y_um\":0,\"color\":\"" color "\"}]}"
+#define LAYER(file, dpi, color)                                                                                        \
+    "{\"layers\":[{\"file\":\"" file "\",\"dpi\":" dpi ",\"x_um\":0,\"y_um\":0,\"color\":\"" color "\"}]}"
     static const struct {
         const char *json, *field;
     } cases[] = {
@@ -475,7 +486,8 @@ static void bad_layers_are_refused(void **state) {
     }
     write_layers("{\"layers\":[]}");
     assert_int_equal(shell_run("%s contract --out contract.pdf", draw), 0);
-    assert_error(shell_run("%s page --paper contract.pdf --page 4 --raster raster.json --png p.png", draw), "EINVAL", "--page");
+    assert_error(
+        shell_run("%s page --paper contract.pdf --page 4 --raster raster.json --png p.png", draw), "EINVAL", "--page");
 }
 
 int main(int argc, char **argv) {

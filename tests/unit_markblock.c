@@ -100,8 +100,8 @@ static void assert_zxing_reads(const char *format, struct chop_bytes want) {
     free(got);
 }
 
-static void assert_code_reads(const struct made *m, struct markblock_area a, int32_t quiet_um, const char *names[2],
-    struct chop_bytes want) {
+static void assert_code_reads(
+    const struct made *m, struct markblock_area a, int32_t quiet_um, const char *names[2], struct chop_bytes want) {
     static const uint32_t resolutions[] = { 300, 600 };
     for (size_t i = 0; i < 2; i++) {
         struct picture p = picture_of(m, a, quiet_um, resolutions[i]);
@@ -118,8 +118,8 @@ static const char *bar_names[2] = { "code128", "Code128 -" };
 
 static void the_qr_reads(void **state) {
     (void)state;
-    static const char *const urls[] = { "HTTPS://A.CN/V/0000000000000000", "HTTPS://VERIFY.CHOP.CN:8443/V/7K3M9QZX42TWHJ8N",
-        "HTTPS://192.168.100.100:8443/V/ZZZZZZZZZZZZZZZZ" };
+    static const char *const urls[] = { "HTTPS://A.CN/V/0000000000000000",
+        "HTTPS://VERIFY.CHOP.CN:8443/V/7K3M9QZX42TWHJ8N", "HTTPS://192.168.100.100:8443/V/ZZZZZZZZZZZZZZZZ" };
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
         struct markblock in = sample;
         struct made m;
@@ -162,7 +162,8 @@ static void the_signed_qr_reads(void **state) {
         int version;
     } cases[] = { { 1, 6 }, { 106, 6 }, { 107, 7 }, { 134, 8 }, { 180, 9 }, { MARKBLOCK_SIGNED_LEN, 10 } };
     uint8_t data[MARKBLOCK_SIGNED_LEN];
-    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 37 + 128); /* zeros and high bytes among them */
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)(i * 37 + 128); /* zeros and high bytes among them */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct markblock in = sample;
         struct made m;
@@ -201,7 +202,8 @@ static void assert_quiet(const struct made *m, struct markblock_area a, int32_t 
         a.height_um + 2 * around_y };
     struct picture p = picture_of(m, wide, 0, 600);
     int32_t left = px(a.x_um, 600) - px(wide.x_um, 600), top = px(a.y_um, 600) - px(wide.y_um, 600);
-    int32_t width = px(a.x_um + a.width_um, 600) - px(a.x_um, 600), height = px(a.y_um + a.height_um, 600) - px(a.y_um, 600);
+    int32_t width = px(a.x_um + a.width_um, 600) - px(a.x_um, 600),
+            height = px(a.y_um + a.height_um, 600) - px(a.y_um, 600);
     for (int32_t i = 0; i < (int32_t)(p.width * p.height); i++) {
         int32_t x = i % (int32_t)p.width, y = i / (int32_t)p.width;
         bool inside = x >= left && x < left + width && y >= top && y < top + height;

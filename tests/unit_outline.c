@@ -43,7 +43,8 @@ static void assert_picture(struct chop_bytes o, int32_t dx, int32_t dy, const ch
     fill(o, dx, dy, (struct outline_raster){ .dpi = DPI, .width_px = SIDE, .rows_px = SIDE }, bits);
     for (size_t y = 0; y < SIDE; y++) {
         char line[SIDE + 1] = "";
-        for (size_t x = 0; x < SIDE; x++) line[x] = bits[y * 2 + x / 8] & 0x80 >> x % 8 ? '#' : '.';
+        for (size_t x = 0; x < SIDE; x++)
+            line[x] = bits[y * 2 + x / 8] & 0x80 >> x % 8 ? '#' : '.';
         assert_string_equal(line, rows[y]);
         assert_int_equal(bits[y * 2 + 1] & 0x0f, 0);
     }
@@ -54,11 +55,13 @@ static void a_rectangle_is_exact(void **state) {
     struct made m;
     begin(&m);
     outline_rect(&m.w, 200, 100, 500, 300);
-    const char *const want[SIDE] = { "............", "..#####.....", "..#####.....", "..#####.....", "............", "............",
-        "............", "............", "............", "............", "............", "............" };
+    const char *const want[SIDE] = { "............", "..#####.....", "..#####.....", "..#####.....", "............",
+        "............", "............", "............", "............", "............", "............",
+        "............" };
     assert_picture(done(&m), 0, 0, want);
     const char *const moved[SIDE] = { "####........", "####........", "............", "............", "............",
-        "............", "............", "............", "............", "............", "............", "............" };
+        "............", "............", "............", "............", "............", "............",
+        "............" };
     assert_picture(done(&m), -300, -200, moved);
     /* centres decide: 150 is a centre and belongs to the shape that starts there, not to the one that ends there */
     assert_picture(done(&m), -250, -150, moved);
@@ -74,7 +77,8 @@ static void overlaps_unite_and_holes_stay_open(void **state) {
     outline_polygon(&m.w, hole, 4);
     outline_rect(&m.w, 400, 400, 700, 500);
     const char *const want[SIDE] = { "######......", "#....#......", "#....#......", "#....#......", "#...#######.",
-        "###########.", "....#######.", "....#######.", "....#######.", "............", "............", "............" };
+        "###########.", "....#######.", "....#######.", "....#######.", "............", "............",
+        "............" };
     assert_picture(done(&m), 0, 0, want);
 }
 
@@ -85,10 +89,12 @@ static void a_diagonal_follows_the_centres(void **state) {
     const int32_t triangle[] = { 0, 0, 1200, 1200, 0, 1200 };
     outline_polygon(&m.w, triangle, 3);
     const char *const want[SIDE] = { "#...........", "##..........", "###.........", "####........", "#####.......",
-        "######......", "#######.....", "########....", "#########...", "##########..", "###########.", "############" };
+        "######......", "#######.....", "########....", "#########...", "##########..", "###########.",
+        "############" };
     /* the edge runs through the diagonal's centres: a right edge does not own them, so move it by a micrometre */
     const char *const bare[SIDE] = { "............", "#...........", "##..........", "###.........", "####........",
-        "#####.......", "######......", "#######.....", "########....", "#########...", "##########..", "###########." };
+        "#####.......", "######......", "#######.....", "########....", "#########...", "##########..",
+        "###########." };
     assert_picture(done(&m), 0, 0, bare);
     assert_picture(done(&m), 1, 0, want);
 }
@@ -166,7 +172,8 @@ static void swaths_equal_the_whole(void **state) {
     uint8_t right[36 * 3];
     r.x0_px += 24, r.width_px = 17;
     fill(o, 30, -20, r, right);
-    for (size_t y = 0; y < 36; y++) assert_memory_equal(right + y * 3, whole + y * 6 + 3, 3);
+    for (size_t y = 0; y < 36; y++)
+        assert_memory_equal(right + y * 3, whole + y * 6 + 3, 3);
 }
 
 static void far_and_strange_swaths_are_blank(void **state) {
@@ -174,19 +181,24 @@ static void far_and_strange_swaths_are_blank(void **state) {
     struct made m;
     struct chop_bytes o = scribble(&m, 5);
     const struct outline_raster strange[] = {
-        { .dpi = 600, .x0_px = INT32_MAX, .y0_px = INT32_MAX }, { .dpi = 600, .x0_px = INT32_MIN, .y0_px = INT32_MIN },
-        { .dpi = 0 }, { .dpi = OUTLINE_MAX_DPI + 1 }, { .dpi = UINT32_MAX },
+        { .dpi = 600, .x0_px = INT32_MAX, .y0_px = INT32_MAX },
+        { .dpi = 600, .x0_px = INT32_MIN, .y0_px = INT32_MIN },
+        { .dpi = 0 },
+        { .dpi = OUTLINE_MAX_DPI + 1 },
+        { .dpi = UINT32_MAX },
     };
     for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
         struct outline_raster r = strange[i];
         uint8_t bits[8] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
         r.width_px = 8, r.rows_px = 8;
         fill(o, 0, 0, r, bits);
-        for (size_t b = 0; b < 8; b++) assert_int_equal(bits[b], 0);
+        for (size_t b = 0; b < 8; b++)
+            assert_int_equal(bits[b], 0);
     }
     uint8_t bits[8];
     fill(o, INT32_MAX, INT32_MIN, (struct outline_raster){ .dpi = 600, .width_px = 8, .rows_px = 8 }, bits);
-    for (size_t b = 0; b < 8; b++) assert_int_equal(bits[b], 0);
+    for (size_t b = 0; b < 8; b++)
+        assert_int_equal(bits[b], 0);
 }
 
 static void deep_windings_do_not_wrap_to_nothing(void **state) {
@@ -230,23 +242,24 @@ static void malformed_bytes_are_refused(void **state) {
     const uint8_t good[] = { HEAD, 3, 2, 2, 4, 0, 0, 4 };
     struct outline_size size;
     assert_null(outline_check(CHOP_BYTES(good, sizeof good), &size));
-    for (size_t n = 0; n < sizeof good; n++) assert_refused(good, n, CHOP_ERR(EINVAL));
-    REFUSE('C', 'H', 'O', '2', 100, 0, 0, 0, 100, 0, 0, 0, 3, 2, 2, 4, 0, 0, 4); /* another format */
-    REFUSE('C', 'H', 'O', '1', 0, 0, 0, 0, 100, 0, 0, 0, 3, 0, 2, 0, 0, 0, 4);   /* no width */
+    for (size_t n = 0; n < sizeof good; n++)
+        assert_refused(good, n, CHOP_ERR(EINVAL));
+    REFUSE('C', 'H', 'O', '2', 100, 0, 0, 0, 100, 0, 0, 0, 3, 2, 2, 4, 0, 0, 4);     /* another format */
+    REFUSE('C', 'H', 'O', '1', 0, 0, 0, 0, 100, 0, 0, 0, 3, 0, 2, 0, 0, 0, 4);       /* no width */
     REFUSE('C', 'H', 'O', '1', 100, 0, 0, 0, 0xc1, 0xd4, 1, 0, 3, 2, 2, 4, 0, 0, 4); /* 120001 um high */
-    REFUSE(HEAD, 2, 2, 2, 4, 0);                                                 /* two points */
-    REFUSE(HEAD, 0);                                                             /* no points */
-    REFUSE(HEAD, 4, 2, 2, 4, 0, 0, 4);                                           /* a point is missing */
-    REFUSE(HEAD, 3, 2, 2, 4, 0, 0, 4, 0);                                        /* a byte is left over */
-    REFUSE(HEAD, 3, 1, 2, 4, 0, 0, 4);                                           /* left of the box */
-    REFUSE(HEAD, 3, 2, 1, 4, 0, 0, 4);                                           /* above the box */
-    REFUSE(HEAD, 3, 0xca, 1, 2, 4, 0, 0, 4);                                     /* right of the box: 101 */
-    REFUSE(HEAD, 3, 2, 2, 4, 0, 0, 0xc8, 1);                                     /* below the box: 101 */
-    REFUSE(HEAD, 0x83, 0, 2, 2, 4, 0, 0, 4);                                     /* count in a longer form */
-    REFUSE(HEAD, 3, 0x82, 0, 2, 4, 0, 0, 4);                                     /* delta in a longer form */
-    REFUSE(HEAD, 3, 0xfe, 0xff, 0xff, 0xff, 0x0f, 2, 4, 0, 0, 4);                /* five bytes */
-    REFUSE(HEAD, 0xff, 0xff, 0xff, 0x7f, 2, 2, 4, 0, 0, 4);                      /* more points than bytes */
-    REFUSE(HEAD, 3, 2, 2, 4, 0, 0, 0x84);                                        /* ends inside a number */
+    REFUSE(HEAD, 2, 2, 2, 4, 0);                                                     /* two points */
+    REFUSE(HEAD, 0);                                                                 /* no points */
+    REFUSE(HEAD, 4, 2, 2, 4, 0, 0, 4);                                               /* a point is missing */
+    REFUSE(HEAD, 3, 2, 2, 4, 0, 0, 4, 0);                                            /* a byte is left over */
+    REFUSE(HEAD, 3, 1, 2, 4, 0, 0, 4);                                               /* left of the box */
+    REFUSE(HEAD, 3, 2, 1, 4, 0, 0, 4);                                               /* above the box */
+    REFUSE(HEAD, 3, 0xca, 1, 2, 4, 0, 0, 4);                                         /* right of the box: 101 */
+    REFUSE(HEAD, 3, 2, 2, 4, 0, 0, 0xc8, 1);                                         /* below the box: 101 */
+    REFUSE(HEAD, 0x83, 0, 2, 2, 4, 0, 0, 4);                                         /* count in a longer form */
+    REFUSE(HEAD, 3, 0x82, 0, 2, 4, 0, 0, 4);                                         /* delta in a longer form */
+    REFUSE(HEAD, 3, 0xfe, 0xff, 0xff, 0xff, 0x0f, 2, 4, 0, 0, 4);                    /* five bytes */
+    REFUSE(HEAD, 0xff, 0xff, 0xff, 0x7f, 2, 2, 4, 0, 0, 4);                          /* more points than bytes */
+    REFUSE(HEAD, 3, 2, 2, 4, 0, 0, 0x84);                                            /* ends inside a number */
 }
 
 static void too_much_is_refused(void **state) {
@@ -254,10 +267,12 @@ static void too_much_is_refused(void **state) {
     static uint8_t out[OUTLINE_MAX_BYTES + 64];
     struct outline_writer w;
     outline_begin(&w, out, sizeof out, (struct outline_size){ 100, 100 });
-    while (w.used <= OUTLINE_MAX_BYTES) outline_rect(&w, 0, 0, 5, 5);
+    while (w.used <= OUTLINE_MAX_BYTES)
+        outline_rect(&w, 0, 0, 5, 5);
     assert_refused(out, outline_end(&w), CHOP_ERR(ELIMIT));
     outline_begin(&w, out, sizeof out, (struct outline_size){ 100000, 100000 });
-    for (int i = 0; i < 501; i++) outline_rect(&w, 0, 0, 100000, 100000); /* 100.2 m of edges */
+    for (int i = 0; i < 501; i++)
+        outline_rect(&w, 0, 0, 100000, 100000); /* 100.2 m of edges */
     assert_refused(out, outline_end(&w), CHOP_ERR(ELIMIT));
 }
 
