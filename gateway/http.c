@@ -141,6 +141,13 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **context,
     request_end(r);
 }
 
+static bool is_listed(const char *list, const char *text) {
+    size_t n = strlen(text);
+    for (const char *at = list; *at; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == n && memcmp(at, text, n) == 0) return true;
+    return false;
+}
+
 /* Behind a proxy of ours the client is whom the proxy names last. */
 static struct chop_bytes client_of(struct MHD_Connection *conn, const struct peer *p) {
     const char *proxies = p->listener->g->conf->proxies;
@@ -149,9 +156,8 @@ static struct chop_bytes client_of(struct MHD_Connection *conn, const struct pee
     const struct sockaddr *sa = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
     if (sa->sa_family == AF_INET) inet_ntop(AF_INET, p->address + 12, text, sizeof text);
     else inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, text, sizeof text);
-    const char *at = strstr(proxies, text), *named = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "X-Forwarded-For");
-    bool listed = at && (at == proxies || at[-1] == ',') && strchr(",", at[strlen(text)]);
-    if (!listed || !named) return CHOP_BYTES(p->address, 16);
+    const char *named = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "X-Forwarded-For");
+    if (!named || !is_listed(proxies, text)) return CHOP_BYTES(p->address, 16);
     const char *last = strrchr(named, ',');
     return chop_str(last ? last + 1 + strspn(last + 1, " ") : named);
 }

@@ -732,13 +732,13 @@ static void test_rate(void **state) {
     problem(post("/v1/sessions", "", "{\"organization\":\"o\"}"), 429, "ETHROTTLED");
     says("Retry-After: ");
     assert_int_equal(post("/v1/verify", "", "{}"), 200); /* the cheap still pass */
-    conf.proxies = "10.0.0.1,127.0.0.1";
+    conf.proxies = "127.0.0.11,10.0.0.1,127.0.0.1";
     restart();
     for (int i = 0; i < 2; i++) {
         assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 6.6.6.6, 1.1.1.1\r\n", "{}"), i ? 429 : 200);
         assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 6.6.6.6, 1.1.1.2\r\n", "{}"), i ? 429 : 200);
     }
-    conf.proxies = "10.0.0.1,127.0.0.11";
+    conf.proxies = "10.0.0.1,127.0.0.11,127.0.0.1:8";
     restart();
     assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 1.1.1.1\r\n", "{}"), 200);
     assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 1.1.1.2\r\n", "{}"), 429); /* a stranger's word is nothing */
