@@ -198,6 +198,9 @@ static void dots_are_whole_at_both_resolutions(void **state) {
 
 /* Nothing but paper where a code's quiet zone lies. */
 static void assert_quiet(const struct made *m, struct markblock_area a, int32_t around_x, int32_t around_y) {
+    assert_true(a.x_um >= around_x && a.y_um >= around_y);
+    assert_true(a.x_um + a.width_um + around_x <= (int32_t)m->layout.size.width_um);
+    assert_true(a.y_um + a.height_um + around_y <= (int32_t)m->layout.size.height_um);
     const struct markblock_area wide = { a.x_um - around_x, a.y_um - around_y, a.width_um + 2 * around_x,
         a.height_um + 2 * around_y };
     struct picture p = picture_of(m, wide, 0, 600);
