@@ -463,6 +463,52 @@ static void ink_does_not_hide_text(void **state) {
     assert_found("out", "{\"pages\":1,\"page_sizes_um\":[[210000,297000]]}");
 }
 
+/* The document that comes out looks like the one that went in: letters do not move (lettering.h). */
+static void letters_stay_where_they_were(void **state) {
+    (void)state;
+    write_layers("{\"layers\":[]}");
+    assert_int_equal(shell_run("%s contract --out contract.pdf", draw), 0);
+    assert_int_equal(
+        shell_run("%s page --paper contract.pdf --page 3 --dpi 150 --raster raster.json --png one.png "
+                  "--pdf paper.pdf && %s page --paper paper.pdf --dpi 150 --raster raster.json --png two.png",
+            draw, draw),
+        0);
+    cairo_surface_t *one = image_of("one.png"), *two = image_of("two.png");
+    int far = 0, ink = 0;
+    for (int y = 0; y < cairo_image_surface_get_height(one); y++)
+        for (int x = 0; x < cairo_image_surface_get_width(one); x++) {
+            int a = (int)(pixel_of(one, x, y) & 0xff), b = (int)(pixel_of(two, x, y) & 0xff);
+            far += abs(a - b) > 200, ink += a < 128;
+        }
+    assert_true(ink > 5000);
+    assert_true(far < 50); /* rims differ a little; a letter that moved differs in a thousand pixels */
+    cairo_surface_destroy(one);
+    cairo_surface_destroy(two);
+}
+
+/* While it waits for a stranger's bytes, the process could neither open a file nor eat the machine. */
+static void strangers_are_read_behind_fences(void **state) {
+    (void)state;
+    assert_int_equal(shell_run("mkfifo fifo; %s trace --width-um 9000 --height-um 9000 < fifo & p=$!; exec 3> fifo; "
+                               "sleep 0.5; cat /proc/$p/limits > limits; exec 3>&-; wait $p",
+                         draw),
+        2);
+    size_t n;
+    char *limits = (char *)shell_read("limits", &n);
+    assert_non_null(limits);
+    static const char *const wanted[] = { "Max open files", "Max cpu time", "Max core file size" };
+    static const long values[] = { 0, 20, 0 };
+    for (size_t i = 0; i < 3; i++) {
+        const char *line = strstr(limits, wanted[i]);
+        assert_non_null(line);
+        assert_int_equal(strtol(line + 25, NULL, 10), values[i]);
+    }
+#ifndef __SANITIZE_ADDRESS__
+    assert_int_equal(strtol(strstr(limits, "Max address space") + 25, NULL, 10), 1L << 30);
+#endif
+    free(limits);
+}
+
 static void bad_layers_are_refused(void **state) {
     (void)state;
 #define LAYER(file, dpi, color)                                                                                        \
@@ -509,6 +555,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(what_is_no_document_is_refused),
         cmocka_unit_test(layers_land_on_their_pixels),
         cmocka_unit_test(ink_does_not_hide_text),
+        cmocka_unit_test(letters_stay_where_they_were),
+        cmocka_unit_test(strangers_are_read_behind_fences),
         cmocka_unit_test(bad_layers_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
