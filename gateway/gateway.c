@@ -3,12 +3,14 @@
 #include "conf.h"
 #include "http.h"
 #include "limit.h"
+#include "log.h"
 #include "routes.h"
 #include "session.h"
 #include "static.h"
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define ROW(key, type, field, fallback, min, max, doc)                                        \
     { key, type, offsetof(struct gateway_conf, field), fallback, min, max, 0, doc }
@@ -44,8 +46,19 @@ const struct conf_row gateway_conf_rows[] = {
     CONF_END,
 };
 
+/* The usual soft limit of 1024 files is below what is configured. */
+static void files_raise(int64_t connections) {
+    struct rlimit now;
+    rlim_t want = (rlim_t)connections * 2 + 256; /* both listeners, and the rest */
+    if (getrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur >= want) return;
+    now.rlim_cur = now.rlim_max < want ? now.rlim_max : want;
+    if (setrlimit(RLIMIT_NOFILE, &now) != 0 || now.rlim_cur < want)
+        log_line(LOG_WARN, "fewer files may be open than connections are configured", NULL);
+}
+
 static chop_err parts_new(struct gateway *g) {
     const struct gateway_conf *c = g->conf;
+    files_raise(c->connections);
     TRY(routes_new(route_table, route_count, &g->routes));
     TRY(static_load(c->web, &g->files));
     g->sessions = session_cache_new((size_t)c->sessions);
@@ -63,7 +76,7 @@ chop_err gateway_start(struct gateway *g, const struct gateway_conf *conf, struc
 }
 
 void gateway_stop(struct gateway *g) {
-    http_stop(g->http);
+    if (!http_stop(g->http)) return;
     limit_free(g->by_session);
     limit_free(g->by_address);
     session_cache_free(g->sessions);

@@ -34,6 +34,7 @@ struct gateway {
     struct http *http;
     _Atomic int64_t body_memory; /* bytes of bodies being held */
     _Atomic int64_t calls;       /* connections that wait for an answer */
+    _Atomic bool stopping;       /* no connection may begin to wait any more */
 };
 
 /* Loads the web files, compiles the routes and listens. On failure nothing is left behind. */

@@ -290,16 +290,17 @@ chop_err http_start(struct gateway *g, struct http **ret_http) {
     chop_err e = listeners_start(h);
     h->ticking = !e && pthread_create(&h->clock, NULL, clock_run, h) == 0;
     if (!e && !h->ticking) e = CHOP_ERR(EMEMORY);
-    if (e) http_stop(h);
+    if (e) (void)http_stop(h);
     else *ret_http = h;
     return e;
 }
 
-/* No answer may arrive for a connection that is gone: the calls end by their deadlines first. */
-static void calls_drain(struct gateway *g) {
-    int64_t until = chop_mono_ns() + (g->conf->call_ms + 15000) * 1000000;
+/* No answer may arrive for a connection that is gone: the calls end first, at the latest by their deadlines. */
+static bool calls_drain(struct gateway *g) {
+    int64_t until = chop_mono_ns() + (g->conf->call_ms + 20000) * 1000000;
     while (atomic_load(&g->calls) > 0 && chop_mono_ns() < until) usleep(10000);
     usleep(50000); /* what was resumed last is being written */
+    return atomic_load(&g->calls) == 0;
 }
 
 static void listener_stop(struct listener *l) {
@@ -309,15 +310,7 @@ static void listener_stop(struct listener *l) {
     free(l->certificate);
 }
 
-void http_stop(struct http *h) {
-    if (!h) return;
-    struct listener *all[] = { &h->plain, &h->tls };
-    for (size_t i = 0; i < CHOP_COUNT(all); i++) {
-        MHD_socket fd = all[i]->daemon ? MHD_quiesce_daemon(all[i]->daemon) : -1;
-        if (fd >= 0) close(fd);
-    }
-    calls_drain(h->g);
-    for (size_t i = 0; i < CHOP_COUNT(all); i++) listener_stop(all[i]);
+static void clock_stop(struct http *h) {
     pthread_mutex_lock(&h->lock);
     h->stopping = true;
     pthread_cond_signal(&h->wake);
@@ -325,7 +318,24 @@ void http_stop(struct http *h) {
     if (h->ticking) pthread_join(h->clock, NULL);
     pthread_mutex_destroy(&h->lock);
     pthread_cond_destroy(&h->wake);
+}
+
+bool http_stop(struct http *h) {
+    if (!h) return true;
+    struct listener *all[] = { &h->plain, &h->tls };
+    for (size_t i = 0; i < CHOP_COUNT(all); i++) {
+        MHD_socket fd = all[i]->daemon ? MHD_quiesce_daemon(all[i]->daemon) : -1;
+        if (fd >= 0) close(fd);
+    }
+    atomic_store(&h->g->stopping, true);
+    if (!calls_drain(h->g)) {
+        log_line(LOG_ERROR, "calls without an answer: leaving the connections to the kernel", NULL);
+        return false; /* stopping the library now would abort the process */
+    }
+    for (size_t i = 0; i < CHOP_COUNT(all); i++) listener_stop(all[i]);
+    clock_stop(h);
     free(h);
+    return true;
 }
 
 uint16_t http_port(const struct http *h, bool tls) {

@@ -95,12 +95,16 @@ void request_call(struct request *r, const char *subject, const char *principal,
     r->next = next;
     r->err = NULL;
     r->err_field = r->err_detail = "";
-    if (!r->g->bus) {
-        r->err = CHOP_ERR(EBUS);
+    /* Counted first, then looked: http_stop looks the other way round, so one of the two sees the other. */
+    atomic_fetch_add(&r->g->calls, 1);
+    bool stopping = atomic_load(&r->g->stopping);
+    if (!r->g->bus || stopping) {
+        atomic_fetch_sub(&r->g->calls, 1);
+        r->err = stopping ? CHOP_ERR(EBUSY) : CHOP_ERR(EBUS);
+        r->reply.close = stopping;
         return;
     }
     r->waiting = true;
-    atomic_fetch_add(&r->g->calls, 1);
     chop_detail_clear();
     MHD_suspend_connection(r->conn); /* before the answer can come */
     bus_call_async(r->g->bus, subject, &h, message, on_answer, r);

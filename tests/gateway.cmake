@@ -21,4 +21,4 @@ chop_test(unit_gateway_parts SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_part
   LIBS chop_gateway chop_pb chop_pkg_protobufc LABELS unit)
 target_compile_definitions(unit_gateway_parts PRIVATE OPENAPI_FILE="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
 chop_test(unit_gateway_http SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_http.c
-  LIBS chop_gateway chop_log chop_pb chop_pkg_protobufc LABELS unit)
+  LIBS chop_gateway chop_crypto chop_log chop_pb chop_pkg_protobufc LABELS unit)

@@ -1,5 +1,6 @@
 /* A listening gateway over raw sockets, with a double in the bus's place. */
 #include "gateway.h"
+#include "crypto.h"
 #include "http.h"
 #include "log.h"
 #include "pb.h"
@@ -756,6 +757,49 @@ static void test_session_rate(void **state) {
     assert_int_equal(ask(ME("Authorization: Bearer " OTHER "\r\n")), 200);
 }
 
+/* ---- TLS ---- */
+static void pem_write(const char *name, struct chop_bytes pem) {
+    FILE *f = fopen(name, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(pem.p, 1, pem.n, f), pem.n);
+    fclose(f);
+}
+
+static void test_tls(void **state) {
+    (void)state;
+    char dir[] = "/tmp/chop-tls-XXXXXX", certificate[64], key_path[64], command[256], line[64] = "";
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(certificate, sizeof certificate, "%s/cert.pem", dir);
+    (void)snprintf(key_path, sizeof key_path, "%s/key.pem", dir);
+    CHOP_CLEANUP(crypto_key_free_p) struct crypto_key *key = NULL;
+    struct arena *mem = arena_new(1 << 20);
+    struct chop_bytes ca, pem;
+    assert_null(crypto_key_generate(CRYPTO_ES256, &key));
+    assert_null(crypto_ca_new(key, "test", 2, mem, &ca));
+    assert_null(crypto_cert_issue(key, ca, key, "localhost", "IP:127.0.0.1", true, 2, mem, &pem));
+    assert_null(crypto_key_save(key, key_path));
+    pem_write(certificate, pem);
+    arena_free(mem);
+    conf.tls_certificate = certificate;
+    conf.tls_key = key_path;
+    restart();
+    can_sign_in();
+    (void)snprintf(command, sizeof command,
+        "curl -skD - -H 'X-Chop: 1' -H 'Content-Type: application/json' -d '{}' https://127.0.0.1:%d/v1/sessions | grep -c '; Secure'",
+        http_port(gw.http, true));
+    FILE *p = popen(command, "r");
+    assert_non_null(fgets(line, sizeof line, p));
+    pclose(p);
+    assert_string_equal(line, "1\n"); /* over TLS the cookie is marked so */
+    conf.tls_certificate = "/nonexistent";
+    struct gateway other;
+    assert_ptr_equal(gateway_start(&other, &conf, NULL), CHOP_ERR(EINVAL));
+    conf.tls_certificate = conf.tls_key = "";
+    unlink(certificate);
+    unlink(key_path);
+    rmdir(dir);
+}
+
 /* ---- faults ---- */
 static void test_bus_down(void **state) {
     (void)state;
@@ -804,6 +848,30 @@ static void test_stop_while_calls_run(void **state) {
     assert_int_equal(take(fd, false), 200); /* what was begun is answered */
     pthread_join(t, NULL);
     close(fd);
+}
+
+static void *hammer_run(void *arg) {
+    (void)arg;
+    const char *text = VERIFY HOST JSON "Content-Length: 2\r\n\r\n{}";
+    char reply[4096];
+    int fd = dial();
+    do give(fd, text, strlen(text));
+    while (recv(fd, reply, sizeof reply, 0) > 0);
+    close(fd);
+    return NULL;
+}
+
+/* Clients that go on asking over open connections do not keep it from ending, nor let a call outlive its connection. */
+static void test_stop_under_load(void **state) {
+    (void)state;
+    can_verdict();
+    pthread_t threads[8];
+    for (size_t i = 0; i < 8; i++) assert_int_equal(pthread_create(&threads[i], NULL, hammer_run, NULL), 0);
+    usleep(300000);
+    int64_t began = chop_mono_ns();
+    gateway_stop(&gw);
+    assert_true(chop_mono_ns() - began < INT64_C(2000000000));
+    for (size_t i = 0; i < 8; i++) pthread_join(threads[i], NULL);
 }
 
 static void *client_run(void *arg) {
@@ -930,9 +998,11 @@ int main(void) {
         TEST(test_slow),
         TEST(test_rate),
         TEST(test_session_rate),
+        TEST(test_tls),
         TEST(test_bus_down),
         TEST(test_client_leaves),
         TEST(test_stop_while_calls_run),
+        TEST(test_stop_under_load),
         TEST(test_many_at_once),
         TEST(test_web),
         TEST(test_web_traversal),
