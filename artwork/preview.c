@@ -35,7 +35,7 @@ chop_err command_png(const struct args *a) {
     CHOP_BLOB outline = { .p = NULL };
     struct outline_size size;
     TRY(io_read_outline(&outline, &size));
-    struct png_bits p;
+    struct png_bits p = { .bits = NULL };
     TRY(preview_bits(CHOP_BYTES(outline.p, outline.n), size, (uint32_t)dpi, &p));
     p.transparent = args_flag(a, "--transparent");
     for (int i = 0; i < 3; i++)

@@ -121,7 +121,7 @@ static chop_err get_shape(json_t *o, struct seal *ret) {
 
 static chop_err get_sizes(json_t *o, struct seal *ret) {
     const struct kind_row *k = &kinds[ret->kind];
-    bool star;
+    bool star = false;
     TRY(get_int(o, "width_um", k->width, MIN_SIDE, MAX_SIDE, &ret->width));
     TRY(get_int(o, "height_um", k->width == k->height ? ret->width : k->height, MIN_SIDE, MAX_SIDE, &ret->height));
     TRY(get_int(o, "edge_um", k->edge, 200, 4000, &ret->edge));

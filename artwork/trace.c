@@ -182,7 +182,7 @@ chop_err command_trace(const struct args *a) {
     io_fence_files();
     CHOP_BLOB png = { .p = NULL };
     TRY(io_read(PNG_MAX_BYTES, &png));
-    struct plan p;
+    struct plan p = { .cells = NULL };
     TRY(decode(CHOP_BYTES(png.p, png.n), (uint32_t)threshold, &p));
     chop_err e = trace(&p, (struct outline_size){ (uint32_t)width, (uint32_t)height });
     free(p.cells);

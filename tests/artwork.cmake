@@ -1,9 +1,11 @@
 chop_test(unit_outline SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_outline.c LIBS chop_outline LABELS unit)
-chop_test(unit_artwork SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_artwork.c ${CMAKE_CURRENT_LIST_DIR}/shell.c
-  LIBS chop_outline chop_pkg_cairo chop_pkg_jansson m LABELS unit ARGS $<TARGET_FILE:chop-draw>)
-add_dependencies(unit_artwork chop-draw)
-# The font libraries keep their caches until the process ends: not ours to free.
-set_tests_properties(unit_artwork PROPERTIES ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
+foreach(name unit_artwork unit_paper)
+  chop_test(${name} SOURCES ${CMAKE_CURRENT_LIST_DIR}/${name}.c ${CMAKE_CURRENT_LIST_DIR}/shell.c
+    LIBS chop_outline chop_pkg_cairo chop_pkg_jansson m LABELS unit ARGS $<TARGET_FILE:chop-draw>)
+  add_dependencies(${name} chop-draw)
+  # The font libraries keep their caches until the process ends: not ours to free.
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
+endforeach()
 
 # Marks are read back by two decoders that have nothing in common: zbar and, where it is installed, ZXing.
 find_package(ZXing QUIET)

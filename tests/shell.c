@@ -57,3 +57,14 @@ void shell_write(const char *name, const void *p, size_t n) {
     FILE *f = open_file(name, "wb");
     if (!f || fwrite(p, 1, n, f) != n || fclose(f) != 0) abort();
 }
+
+bool shell_refused(int status, const char *error, const char *field) {
+    size_t n, said;
+    char want[128], *err = (char *)shell_read("err", &said);
+    snprintf(want, sizeof want, "{\"error\":\"%s\",\"field\":\"%s\"", error, field);
+    free(shell_read("out", &n));
+    bool refused = status == 2 && n == 0 && err && strstr(err, want);
+    if (!refused) fprintf(stderr, "status %d, %zu bytes, %s instead of %s\n", status, n, err ? err : "", want);
+    free(err);
+    return refused;
+}
