@@ -9,3 +9,5 @@ target_link_libraries(filing_world PUBLIC chop_httpc chop_webhook chop_trust cho
 chop_test(unit_registry SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_registry.c LIBS filing_world LABELS unit
   ARGS $<TARGET_FILE:chop-registry>)
 add_dependencies(unit_registry chop-registry)
+
+chop_test(rules_filing SOURCES ${CMAKE_SOURCE_DIR}/tests/rules_filing.c LIBS filing_rules filing_world LABELS rules)

@@ -43,13 +43,14 @@ static Pb__KeyEntry *entry(struct world *w, const struct crypto_key *k, const ch
     return e;
 }
 
-static void write_manifest(struct world *w) {
-    Pb__KeyEntry *entries[4] = { entry(w, w->owner, "authorization", "") };
+static void write_manifest(struct world *w, const struct crypto_key *identity) {
+    Pb__KeyEntry *entries[5] = { entry(w, w->owner, "authorization", "") };
     for (int i = 0; i < 3; i++) entries[i + 1] = entry(w, w->registry[i], "registry", world_registries[i]);
     Pb__KeyManifest m = PB__KEY_MANIFEST__INIT;
     m.version = 1;
     m.issued_at = chop_now_ms();
-    m.n_entries = 4;
+    if (identity) entries[4] = entry(w, identity, "identity", "");
+    m.n_entries = identity ? 5 : 4;
     m.entries = entries;
     struct chop_bytes payload, packed;
     assert_null(pb_pack(&m, w->mem, &payload));
@@ -58,7 +59,7 @@ static void write_manifest(struct world *w) {
     write_file(arena_printf(w->mem, "%s/manifest.signed", w->keys), packed);
 }
 
-static void make_keys(struct world *w) {
+static void make_keys(struct world *w, const struct crypto_key *identity) {
     assert_null(crypto_key_generate(CRYPTO_ES256, &w->root));
     assert_null(crypto_key_generate(CRYPTO_ES256, &w->owner));
     assert_null(crypto_key_generate(CRYPTO_ES256, &w->stranger));
@@ -66,18 +67,18 @@ static void make_keys(struct world *w) {
         assert_null(crypto_key_generate(CRYPTO_ES256, &w->registry[i]));
         assert_null(crypto_key_save(w->registry[i], arena_printf(w->mem, "%s/%s.pem", w->keys, world_registries[i])));
     }
-    write_manifest(w);
+    write_manifest(w, identity);
     assert_null(trust_load(w->keys, 0, &w->trust));
 }
 
-struct world *world_new(void) {
+struct world *world_new(const struct crypto_key *identity) {
     struct world *w = calloc(1, sizeof *w);
     w->mem = arena_new((size_t)256 << 20);
     snprintf(w->dir, sizeof w->dir, "/tmp/chop-filing-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
     snprintf(w->keys, sizeof w->keys, "%s/keys", w->dir);
     assert_int_equal(mkdir(w->keys, 0700), 0);
-    make_keys(w);
+    make_keys(w, identity);
     snprintf(w->secret_file, sizeof w->secret_file, "%s/secret", w->keys);
     static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     write_file(w->secret_file, chop_str(secret));

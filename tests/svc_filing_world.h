@@ -21,7 +21,8 @@ struct world {
 };
 extern const char *const world_registries[3];
 
-struct world *world_new(void);
+/* identity: a further key of the manifest, or NULL; borrowed. */
+struct world *world_new(const struct crypto_key *identity);
 void world_free(struct world *w);
 
 /* ---- facts ---- */

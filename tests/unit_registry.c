@@ -19,7 +19,7 @@ static struct peer police;
 
 static int setup(void **state) {
     (void)state;
-    w = world_new();
+    w = world_new(NULL);
     peer_start(w, &police, program, 0);
     return 0;
 }
