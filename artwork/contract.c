@@ -170,7 +170,7 @@ static void table_row(struct sheet *s, const char *const cells[COLUMNS], bool he
 
 static void goods_row(struct sheet *s, size_t i) {
     const struct contract_good *g = &contract_goods[i];
-    char number[8], count[24], price[32], sum[32];
+    char number[24], count[24], price[32], sum[32];
     snprintf(number, sizeof number, "%zu", i + 1);
     snprintf(count, sizeof count, "%lld", (long long)g->count);
     money(g->price, price, sizeof price);
