@@ -17,20 +17,26 @@
     "stroke-linejoin:round}h1{margin:8px 0 0;font-size:34px;line-height:1.2;letter-spacing:.04em}h1 small{display:"     \
     "block;font-size:17px;font-weight:500;letter-spacing:0}header p{margin:10px auto 0;max-width:30em}i{display:block;" \
     "font-style:normal;font-size:13px;line-height:1.4;opacity:.86}header .k{display:inline-block;margin-top:14px;"      \
-    "padding:3px 14px;border-radius:99px;background:rgba(255,255,255,.2);font-weight:600}.g header{background:#0b7a43}" \
-    ".w header{background:#8f5f00}.d header{background:#b3450b}.b header{background:#b3261e}.n header{background:"      \
+    "padding:3px 14px;border-radius:99px;background:rgba(255,255,255,.2);font-weight:600;font-size:14px}.g header{background:#0b7a43}" \
+    ".u{font-size:18px;font-weight:600}.w header{background:#8f5f00}.d header{background:#b3450b}.b header{background:#b3261e}.n header{background:"      \
     "#4b5563}section{margin:12px 12px 0;padding:14px 16px;background:#fff;border-radius:12px;overflow-wrap:anywhere}"   \
     "h2{margin:0 0 6px;font-size:17px}h2 small,dt small{font-weight:400;color:#57606a;font-size:13px;margin-left:6px}"  \
     "dl{margin:0;display:grid;grid-template-columns:7.6em 1fr;gap:6px 10px}dt{color:#414a54}dt small{display:block;"    \
-    "margin:0;line-height:1.2}dd{margin:0;font-weight:600}ul{margin:0;padding:0;list-style:none}li+li{margin-top:8px;"  \
+    "margin:-3px 0 0;font-size:12px;line-height:1.2}dd{margin:0;font-weight:600}ul{margin:0;padding:0;list-style:none}li+li{margin-top:8px;"  \
     "padding-top:8px;border-top:1px solid #e4e7eb}.s{color:#57606a;font-size:14px;font-weight:400}.m{font-family:"      \
-    "ui-monospace,Menlo,Consolas,monospace;letter-spacing:.03em}.no{border:2px solid #b3261e}form{display:flex;gap:"    \
+    "ui-monospace,Menlo,Consolas,monospace;letter-spacing:.03em}time{white-space:nowrap}.no{border:2px solid #b3261e}form{display:flex;gap:"    \
     "8px;margin-top:8px}input{flex:1;min-width:0;font:20px ui-monospace,Menlo,monospace;letter-spacing:.15em;padding:"  \
     "9px 12px;border:1px solid #8b949e;border-radius:8px}button{font:600 16px system-ui,sans-serif;padding:9px 18px;"   \
     "border:0;border-radius:8px;background:#1f4e8c;color:#fff}footer{padding:14px 24px 0;color:#57606a;font-size:13px;" \
     "text-align:center}"
 
 /* ---- parts ---- */
+
+static void put_time(struct text *t, int64_t ms) {
+    TEXT(t, "<time>");
+    text_time(t, ms);
+    TEXT(t, "</time>");
+}
 
 static void put_words(struct text *t, const struct pair *words, const char *otherwise) {
     if (!words) {
@@ -76,7 +82,11 @@ static void put_header(struct text *t, const Pb__Verdict *v, const struct verdic
     text_str(t, w->en_more);
     TEXT(t, "</i></p>");
     if (v->number) {
-        TEXT(t, "<span class=k>第 ");
+        TEXT(t, "<p class=u>");
+        text_html(t, v->organization);
+        TEXT(t, "<br>");
+        text_html(t, v->seal_name);
+        TEXT(t, "</p><span class=k>第 ");
         text_uint(t, v->number);
         TEXT(t, " 次 / 共 ");
         text_uint(t, v->copies);
@@ -161,7 +171,7 @@ static void put_seal(struct text *t, const Pb__Verdict *v) {
     }
     if (v->printed_at) {
         ROW(t, "打印时间", "Printed");
-        text_time(t, v->printed_at);
+        put_time(t, v->printed_at);
         TEXT(t, "</dd>");
     }
     ROW_TEXT(t, "印章机", "Printer", v->printer);
@@ -175,7 +185,7 @@ static void put_approval(struct text *t, const Pb__Approval *a) {
     TEXT(t, "</b> ");
     text_html(t, a->post);
     TEXT(t, "<div class=s>");
-    text_time(t, a->at);
+    put_time(t, a->at);
     TEXT(t, " · 认证 proven by ");
     for (size_t i = 0; i < a->n_factors && i < LIST_MAX; i++) {
         const struct pair *w = factor_words(a->factors[i]);
@@ -193,7 +203,7 @@ static void put_approvals(struct text *t, const Pb__Verdict *v) {
     TEXT(t, "<li><div class=s>用印人 requested by <b>");
     text_html(t, v->requester);
     TEXT(t, "</b><br>授权时间 authorized ");
-    text_time(t, v->granted_at);
+    put_time(t, v->granted_at);
     TEXT(t, "</div></li></ul></section>");
 }
 
@@ -207,7 +217,7 @@ static void put_filing(struct text *t, const Pb__FilingState *f) {
         TEXT(t, " <span class=m>");
         text_html(t, f->number);
         TEXT(t, "</span> ");
-        text_time(t, f->at);
+        put_time(t, f->at);
     } else {
         TEXT(t, " 等待回执 waiting for the receipt");
     }
@@ -220,10 +230,10 @@ static void put_filings(struct text *t, const Pb__Verdict *v) {
     TEXT(t, "<section><h2>备案<small>Filed with</small></h2><ul>");
     for (size_t i = 0; i < v->n_filings && i < 2 * LIST_MAX; i++) {
         bool first = i == 0 || strcmp(v->filings[i]->registry, v->filings[i - 1]->registry) != 0;
-        if (first && i) TEXT(t, "</li>");
         if (first) {
+            if (i) TEXT(t, "</li>");
             TEXT(t, "<li><b>");
-            text_html(t, v->filings[i]->registry);
+            put_words(t, registry_words(v->filings[i]->registry), v->filings[i]->registry);
             TEXT(t, "</b>");
         }
         put_filing(t, v->filings[i]);
@@ -270,7 +280,7 @@ static void put_advice(struct text *t, const Pb__Verdict *v) {
 
 static void put_footer(struct text *t, const struct page_view *w) {
     TEXT(t, "<footer>数据截至 as of ");
-    text_time(t, w->v->as_of);
+    put_time(t, w->v->as_of);
     TEXT(t, " (UTC+8)<br>请确认地址栏是 check that the address is <b>");
     text_html(t, w->host);
     TEXT(t, "</b><br>查看本页不被记录 viewing this page is not recorded</footer>");
@@ -282,10 +292,10 @@ static void put_details(struct text *t, const struct page_view *w) {
     put_mismatches(t, w->v);
     put_reason(t, w->v);
     put_compare(t, w->v);
+    put_form(t, w);
     put_approvals(t, w->v);
     put_seal(t, w->v);
     put_filings(t, w->v);
-    put_form(t, w);
     put_advice(t, w->v);
 }
 

@@ -72,6 +72,13 @@ static const struct pair mismatches[] = {
     { "copies", "份数", "copies" },       { "document_sha256", "文件摘要", "document digest" },
 };
 
+/* The customary names of registries; others are shown as they are called. */
+static const struct pair registries[] = {
+    { "police", "公安印章系统", "police" },
+    { "third-party", "第三方印章系统", "third party" },
+    { "internal", "本单位", "the unit's own" },
+};
+
 static const struct pair *find(const struct pair *rows, size_t n, const char *key) {
     for (size_t i = 0; i < n; i++)
         if (strcmp(rows[i].key, key) == 0) return &rows[i];
@@ -92,4 +99,7 @@ const struct pair *fact_words(const char *kind) {
 }
 const struct pair *mismatch_words(const char *name) {
     return find(mismatches, CHOP_COUNT(mismatches), name);
+}
+const struct pair *registry_words(const char *name) {
+    return find(registries, CHOP_COUNT(registries), name);
 }

@@ -20,3 +20,4 @@ const struct pair *seal_state_words(const char *state);
 const struct pair *factor_words(const char *factor);
 const struct pair *fact_words(const char *kind);
 const struct pair *mismatch_words(const char *name);
+const struct pair *registry_words(const char *name);

@@ -1,0 +1,5 @@
+set(verification_dir ${CMAKE_SOURCE_DIR}/services/verification)
+chop_test(rules_verification
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/rules_verification.c ${verification_dir}/rules.c ${verification_dir}/text.c
+          ${verification_dir}/words.c
+  LIBS chop_base chop_proto LABELS rules)
