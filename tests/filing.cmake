@@ -11,3 +11,7 @@ chop_test(unit_registry SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_registry.c LIBS f
 add_dependencies(unit_registry chop-registry)
 
 chop_test(rules_filing SOURCES ${CMAKE_SOURCE_DIR}/tests/rules_filing.c LIBS filing_rules filing_world LABELS rules)
+
+chop_test(svc_filing SOURCES ${CMAKE_SOURCE_DIR}/tests/svc_filing.c ${CMAKE_SOURCE_DIR}/tests/svc_filing_owner.c
+  LIBS chop_fixture filing_world chop_outbox LABELS svc ARGS $<TARGET_FILE:chop-registry> TIMEOUT 300)
+add_dependencies(svc_filing chop-registry chop-filing-relay)

@@ -1,0 +1,7 @@
+/* Plays authorization: holds events, announces heads, answers ReadEvents. */
+#pragma once
+#include "bus.h"
+
+void owner_start(struct bus *b);
+/* authorization.fact.filed; registries NULL-terminated, NULL for all. */
+void owner_emit(const char *seal_id, struct chop_bytes fact, const char *const *registries);
