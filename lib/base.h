@@ -69,7 +69,8 @@ extern const struct chop_errinfo chop_errors[CHOP_E_COUNT];
  * `field` is the JSON path of the offending field, or NULL. The detail is what the caller reads: no secrets. */
 /* Pastes the name itself: through CHOP_ERR it would first become errno.h's number (EINVAL, EBUSY). */
 #define CHOP_FAIL(name, field, ...) chop_fail(&chop_errors[CHOP_E_##name], field, __VA_ARGS__)
-chop_err chop_fail(chop_err e, const char *field, const char *fmt, ...) CHOP_PRINTF(3, 4) CHOP_MUSTCHECK;
+chop_err chop_fail(chop_err e, const char *field, const char *fmt, ...) CHOP_PRINTF(3, 4) CHOP_MUSTCHECK
+    __attribute__((returns_nonnull));
 /* The last detail of this thread ("" where none was set), valid until the next chop_fail or chop_detail_clear. */
 const char *chop_detail_text(void);
 const char *chop_detail_field(void);
