@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define ROW(key, type, field, fallback, min, max, doc)                                        \
+#define ROW(key, type, field, fallback, min, max, doc)                                                                 \
     { key, type, offsetof(struct gateway_conf, field), fallback, min, max, 0, doc }
 
 const struct conf_row gateway_conf_rows[] = {
@@ -37,12 +37,14 @@ const struct conf_row gateway_conf_rows[] = {
     ROW("REPLY_SECONDS", CONF_INT, reply_seconds, "60", 1, 3600, "time for the client to take its reply"),
     ROW("CALL_MS", CONF_INT, call_ms, "5000", 100, 60000, "deadline of a call"),
     ROW("SESSIONS", CONF_INT, sessions, "16384", 8, 10000000, "sessions that are remembered"),
-    ROW("SESSION_SECONDS", CONF_INT, session_seconds, "30", 0, 30, "for how long they are: a sign-out elsewhere counts then"),
+    ROW("SESSION_SECONDS", CONF_INT, session_seconds, "30", 0, 30,
+        "for how long they are: a sign-out elsewhere counts then"),
     ROW("ADDRESS_RATE", CONF_INT, address_rate, "100", 0, 1000000, "requests a second of one address; 0: no limit"),
     ROW("ADDRESS_BURST", CONF_INT, address_burst, "400", 1, 10000000, "how many may come at once"),
     ROW("SESSION_RATE", CONF_INT, session_rate, "50", 0, 1000000, "requests a second of one session; 0: no limit"),
     ROW("SESSION_BURST", CONF_INT, session_burst, "200", 1, 10000000, "how many may come at once"),
-    ROW("COOKIE_SECURE", CONF_BOOL, cookie_secure, "false", 0, 0, "the cookie only over HTTPS, also where a proxy ends it"),
+    ROW("COOKIE_SECURE", CONF_BOOL, cookie_secure, "false", 0, 0,
+        "the cookie only over HTTPS, also where a proxy ends it"),
     CONF_END,
 };
 

@@ -1,8 +1,8 @@
 /* libmicrohttpd reads generously: bare line feeds, folded lines, NUL inside a value, a space before the colon, two
  * lengths. Behind a proxy that reads otherwise this lets one request hide another (RFC 9112, section 11.2). It leaves
- * its receive buffer as it came, each name and value in place, with zeros where CR LF and colons stood; so a cursor that
- * goes from the method to the empty line must meet every piece exactly where strict syntax puts it. Whatever moved,
- * vanished or is one byte short is refused. */
+ * its receive buffer as it came, each name and value in place, with zeros where CR LF and colons stood; so a cursor
+ * that goes from the method to the empty line must meet every piece exactly where strict syntax puts it. Whatever
+ * moved, vanished or is one byte short is refused. */
 #include "head.h"
 
 #include <string.h>
@@ -51,11 +51,13 @@ static bool is_text(const char *s, size_t n) {
 /* Where the value must begin: behind the colon and white space. */
 static const char *value_start(const char *name, size_t n) {
     const char *p = name + n + 1;
-    while (*p == ' ' || *p == '\t') p++;
+    while (*p == ' ' || *p == '\t')
+        p++;
     return p;
 }
 
-static const char *line_fault(const struct walk *w, const char *name, size_t name_n, const char *value, size_t value_n) {
+static const char *line_fault(
+    const struct walk *w, const char *name, size_t name_n, const char *value, size_t value_n) {
     if (name != w->cursor) return "a line of the head does not end in CR LF, or holds NUL";
     if (!is_token(name, name_n)) return "a header's name is malformed";
     if (value != value_start(name, name_n)) return "a header's value is folded";
@@ -74,8 +76,8 @@ static const char *note(struct head *h, const char *name, const char *value) {
     return NULL;
 }
 
-static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,
-    size_t value_n) {
+static enum MHD_Result on_header(
+    void *cls, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value, size_t value_n) {
     (void)kind;
     struct walk *w = cls;
     w->why = value ? line_fault(w, name, name_n, value, value_n) : "a header has no value";
@@ -110,7 +112,8 @@ static const char *request_line_fault(const char *method, const char *url, const
 static const char *length_read(const char *text, size_t *ret_n) {
     size_t n = 0, digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 15 || text[digits] != 0) return "Content-Length is malformed";
-    for (size_t i = 0; i < digits; i++) n = n * 10 + (size_t)(text[i] - '0');
+    for (size_t i = 0; i < digits; i++)
+        n = n * 10 + (size_t)(text[i] - '0');
     *ret_n = n;
     return NULL;
 }

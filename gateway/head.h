@@ -26,10 +26,11 @@ struct head {
     size_t content_length;
 };
 
-/* The end of a request target as received; NULL where it holds what none may hold: spaces, controls, bytes above ASCII, or
- * %00, which some would end it at. */
+/* The end of a request target as received; NULL where it holds what none may hold: spaces, controls, bytes above ASCII,
+ * or %00, which some would end it at. */
 const char *head_target_end(const char *uri);
 
-/* `uri_end` is where the request target ended in the buffer, by head_target_end. EINVAL: answer it and close the connection. */
+/* `uri_end` is where the request target ended in the buffer, by head_target_end. EINVAL: answer it and close the
+ * connection. */
 chop_err head_read(struct MHD_Connection *conn, const char *method, const char *url, const char *uri_end,
     const char *version, struct head *ret_head) CHOP_MUSTCHECK;

@@ -44,7 +44,7 @@ void hook_signed_in(struct request *r, ProtobufCMessage *out) {
     int64_t seconds = (reply->expires_at - chop_now_ms()) / 1000;
     if (!is_browser(r) || !*reply->token || seconds <= 0 || strpbrk(reply->token, "; ,\"\\\t\r\n")) return;
     cookie_set(r, reply->token, seconds);
-    reply->token = (char *)(uintptr_t)"";
+    reply->token = (char *)(uintptr_t) "";
 }
 
 void hook_signed_out(struct request *r, ProtobufCMessage *out) {

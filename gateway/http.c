@@ -100,8 +100,8 @@ static void peer_free(struct http *h, struct peer *p) {
     free(p);
 }
 
-static void on_connection(void *cls, struct MHD_Connection *conn, void **context,
-    enum MHD_ConnectionNotificationCode code) {
+static void on_connection(
+    void *cls, struct MHD_Connection *conn, void **context, enum MHD_ConnectionNotificationCode code) {
     struct listener *l = cls;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         struct peer *p = peer_new(l, conn);
@@ -154,8 +154,10 @@ static struct chop_bytes client_of(struct MHD_Connection *conn, const struct pee
     if (!*proxies) return CHOP_BYTES(p->address, 16);
     char text[INET6_ADDRSTRLEN] = "";
     const struct sockaddr *sa = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    if (sa->sa_family == AF_INET) inet_ntop(AF_INET, p->address + 12, text, sizeof text);
-    else inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, text, sizeof text);
+    if (sa->sa_family == AF_INET)
+        inet_ntop(AF_INET, p->address + 12, text, sizeof text);
+    else
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, text, sizeof text);
     const char *named = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "X-Forwarded-For");
     if (!named || !is_listed(proxies, text)) return CHOP_BYTES(p->address, 16);
     const char *last = strrchr(named, ',');
@@ -254,14 +256,14 @@ static chop_err listener_start(struct listener *l, const char *address, int64_t 
     };
     if (!l->tls) more[0].option = MHD_OPTION_END;
     l->daemon = MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, on_request, l, /* */
-        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, /* first, so that it hears of the others */
+        MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,                          /* first, so that it hears of the others */
         MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_LISTENING_ADDRESS_REUSE, 0U, /* */
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(c->threads > 1 ? c->threads : 0), /* */
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections, /* */
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)c->connections_per_address, /* */
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->head_bytes, /* */
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)c->head_seconds, /* */
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024U, /* */
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(c->threads > 1 ? c->threads : 0),                        /* */
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections,                                           /* */
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)c->connections_per_address,                        /* */
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)c->head_bytes,                                       /* */
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)c->head_seconds,                                        /* */
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_LISTEN_BACKLOG_SIZE, 1024U,                          /* */
         MHD_OPTION_URI_LOG_CALLBACK, on_target, NULL, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, /* */
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, /* */
         MHD_OPTION_ARRAY, more, MHD_OPTION_END);
@@ -290,15 +292,18 @@ chop_err http_start(struct gateway *g, struct http **ret_http) {
     chop_err e = listeners_start(h);
     h->ticking = !e && pthread_create(&h->clock, NULL, clock_run, h) == 0;
     if (!e && !h->ticking) e = CHOP_ERR(EMEMORY);
-    if (e) (void)http_stop(h);
-    else *ret_http = h;
+    if (e)
+        (void)http_stop(h);
+    else
+        *ret_http = h;
     return e;
 }
 
 /* No answer may arrive for a connection that is gone: the calls end first, at the latest by their deadlines. */
 static bool calls_drain(struct gateway *g) {
     int64_t until = chop_mono_ns() + (g->conf->call_ms + 20000) * 1000000;
-    while (atomic_load(&g->calls) > 0 && chop_mono_ns() < until) usleep(10000);
+    while (atomic_load(&g->calls) > 0 && chop_mono_ns() < until)
+        usleep(10000);
     usleep(50000); /* what was resumed last is being written */
     return atomic_load(&g->calls) == 0;
 }
@@ -332,7 +337,8 @@ bool http_stop(struct http *h) {
         log_line(LOG_ERROR, "calls without an answer: leaving the connections to the kernel", NULL);
         return false; /* stopping the library now would abort the process */
     }
-    for (size_t i = 0; i < CHOP_COUNT(all); i++) listener_stop(all[i]);
+    for (size_t i = 0; i < CHOP_COUNT(all); i++)
+        listener_stop(all[i]);
     clock_stop(h);
     free(h);
     return true;

@@ -28,13 +28,15 @@ struct limit *limit_new(int64_t rate, int64_t burst) {
     l->rate = rate;
     l->burst = burst * MILLI;
     chop_random(l->seed, sizeof l->seed);
-    for (size_t i = 0; i < LOCKS; i++) pthread_mutex_init(&l->locks[i], NULL);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_init(&l->locks[i], NULL);
     return l;
 }
 
 void limit_free(struct limit *l) {
     if (!l) return;
-    for (size_t i = 0; i < LOCKS; i++) pthread_mutex_destroy(&l->locks[i]);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_destroy(&l->locks[i]);
     free(l);
 }
 

@@ -18,6 +18,7 @@ static void stop(struct app *app) {
 
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--openapi") == 0) return openapi_print(stdout) ? 1 : 0;
-    return app_run(&(struct app){ .name = "gateway", .conf = gateway_conf_rows, .config = &conf, .start = start, .stop = stop },
+    return app_run(
+        &(struct app){ .name = "gateway", .conf = gateway_conf_rows, .config = &conf, .start = start, .stop = stop },
         argc, argv);
 }

@@ -16,20 +16,21 @@ struct printer {
 };
 
 static void head_print(FILE *out) {
-    fputs("# Printed by `chop-gateway --openapi` from the route table and proto/*.proto: do not edit.\n"
-          "openapi: 3.1.0\n"
-          "info:\n"
-          "  title: Chopmark\n"
-          "  version: v1\n"
-          "  description: >-\n"
-          "    Bodies are UTF-8 JSON (application/json) with a Content-Length. Bytes are standard Base64 with padding,\n"
-          "    times are milliseconds since 1970 UTC, integers stay within 2^53-1. Empty texts, zeros, empty lists and\n"
-          "    unset objects are left out of answers. Unknown or repeated fields are refused. A traceparent header\n"
-          "    (W3C Trace Context) is continued. Requests with the session cookie that change something need the header\n"
-          "    X-Chop: 1 or a same-site Origin.\n"
-          "security:\n"
-          "  - bearer: []\n"
-          "  - cookie: []\n",
+    fputs(
+        "# Printed by `chop-gateway --openapi` from the route table and proto/*.proto: do not edit.\n"
+        "openapi: 3.1.0\n"
+        "info:\n"
+        "  title: Chopmark\n"
+        "  version: v1\n"
+        "  description: >-\n"
+        "    Bodies are UTF-8 JSON (application/json) with a Content-Length. Bytes are standard Base64 with padding,\n"
+        "    times are milliseconds since 1970 UTC, integers stay within 2^53-1. Empty texts, zeros, empty lists and\n"
+        "    unset objects are left out of answers. Unknown or repeated fields are refused. A traceparent header\n"
+        "    (W3C Trace Context) is continued. Requests with the session cookie that change something need the header\n"
+        "    X-Chop: 1 or a same-site Origin.\n"
+        "security:\n"
+        "  - bearer: []\n"
+        "  - cookie: []\n",
         out);
 }
 
@@ -52,27 +53,37 @@ static const char *integer_bounds(ProtobufCType type) {
     switch (type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SFIXED32: return "minimum: -2147483648, maximum: 2147483647";
+    case PROTOBUF_C_TYPE_SFIXED32:
+        return "minimum: -2147483648, maximum: 2147483647";
     case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_FIXED32: return "minimum: 0, maximum: 4294967295";
+    case PROTOBUF_C_TYPE_FIXED32:
+        return "minimum: 0, maximum: 4294967295";
     case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_FIXED64: return "minimum: 0, maximum: 9007199254740991";
-    default: return "minimum: -9007199254740991, maximum: 9007199254740991";
+    case PROTOBUF_C_TYPE_FIXED64:
+        return "minimum: 0, maximum: 9007199254740991";
+    default:
+        return "minimum: -9007199254740991, maximum: 9007199254740991";
     }
 }
 
 static void enum_print(FILE *out, const ProtobufCEnumDescriptor *e) {
     fputs("{ type: string, enum: [", out);
-    for (unsigned i = 0; i < e->n_values; i++) fprintf(out, "%s%s", i ? ", " : "", e->values[i].name);
+    for (unsigned i = 0; i < e->n_values; i++)
+        fprintf(out, "%s%s", i ? ", " : "", e->values[i].name);
     fputs("] }", out);
 }
 
 static void type_print(struct printer *p, const ProtobufCFieldDescriptor *f) {
-    if (f->type == PROTOBUF_C_TYPE_STRING) fputs("{ type: string }", p->out);
-    else if (f->type == PROTOBUF_C_TYPE_BYTES) fputs("{ type: string, contentEncoding: base64 }", p->out);
-    else if (f->type == PROTOBUF_C_TYPE_BOOL) fputs("{ type: boolean }", p->out);
-    else if (f->type == PROTOBUF_C_TYPE_ENUM) enum_print(p->out, f->descriptor);
-    else if (f->type != PROTOBUF_C_TYPE_MESSAGE) fprintf(p->out, "{ type: integer, %s }", integer_bounds(f->type));
+    if (f->type == PROTOBUF_C_TYPE_STRING)
+        fputs("{ type: string }", p->out);
+    else if (f->type == PROTOBUF_C_TYPE_BYTES)
+        fputs("{ type: string, contentEncoding: base64 }", p->out);
+    else if (f->type == PROTOBUF_C_TYPE_BOOL)
+        fputs("{ type: boolean }", p->out);
+    else if (f->type == PROTOBUF_C_TYPE_ENUM)
+        enum_print(p->out, f->descriptor);
+    else if (f->type != PROTOBUF_C_TYPE_MESSAGE)
+        fprintf(p->out, "{ type: integer, %s }", integer_bounds(f->type));
     else {
         const ProtobufCMessageDescriptor *d = f->descriptor;
         schema_note(p, d);
@@ -124,7 +135,8 @@ static void answer_print(struct printer *p, const struct route_ready *ready) {
         fputs("            '*/*': { schema: { type: string, contentMediaType: application/octet-stream } }\n", p->out);
     } else {
         schema_note(p, ready->out);
-        fprintf(p->out, "            application/json: { schema: { $ref: '#/components/schemas/%s' } }\n", ready->out->short_name);
+        fprintf(p->out, "            application/json: { schema: { $ref: '#/components/schemas/%s' } }\n",
+            ready->out->short_name);
     }
     fputs("        default: { $ref: '#/components/responses/Problem' }\n", p->out);
 }
@@ -142,7 +154,8 @@ static void quoted_print(FILE *out, const char *s) {
 static void operation_print(struct printer *p, const struct route_ready *ready) {
     const struct route *row = ready->row;
     char method[8] = "";
-    for (size_t i = 0; row->method[i] && i < sizeof method - 1; i++) method[i] = (char)(row->method[i] | 0x20);
+    for (size_t i = 0; row->method[i] && i < sizeof method - 1; i++)
+        method[i] = (char)(row->method[i] | 0x20);
     fprintf(p->out, "    %s:\n      summary: ", method);
     quoted_print(p->out, row->doc);
     fprintf(p->out, "\n      tags: [%s]\n", row->bus_name);
@@ -150,8 +163,10 @@ static void operation_print(struct printer *p, const struct route_ready *ready) 
     parameters_print(p, ready);
     if (takes_body(row)) {
         schema_note(p, ready->in);
-        fprintf(p->out, "      requestBody:\n        content:\n          application/json: "
-                        "{ schema: { $ref: '#/components/schemas/%s' } }\n", ready->in->short_name);
+        fprintf(p->out,
+            "      requestBody:\n        content:\n          application/json: "
+            "{ schema: { $ref: '#/components/schemas/%s' } }\n",
+            ready->in->short_name);
     }
     answer_print(p, ready);
 }
@@ -179,7 +194,8 @@ static void errors_print(FILE *out) {
         fprintf(out, "        %s %d%s: %s\n", chop_errors[i].name, chop_errors[i].http,
             chop_errors[i].retryable ? " (may be tried again)" : "", chop_errors[i].text);
     fputs("      type: string\n      enum: [", out);
-    for (size_t i = 0; i < CHOP_E_COUNT; i++) fprintf(out, "%s%s", i ? ", " : "", chop_errors[i].name);
+    for (size_t i = 0; i < CHOP_E_COUNT; i++)
+        fprintf(out, "%s%s", i ? ", " : "", chop_errors[i].name);
     fputs("]\n", out);
 }
 
@@ -197,7 +213,8 @@ static void components_print(struct printer *p) {
         p->out);
     errors_print(p->out);
     schema_note(p, &pb__problem__descriptor);
-    for (size_t i = 0; i < p->n; i++) schema_print(p, p->schemas[i]); /* the list grows on the way */
+    for (size_t i = 0; i < p->n; i++)
+        schema_print(p, p->schemas[i]); /* the list grows on the way */
 }
 
 chop_err openapi_print(FILE *out) {

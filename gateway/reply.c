@@ -7,8 +7,8 @@
 
 #include "gateway.pb-c.h"
 
-#define POLICY_PAGE                                                                           \
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "        \
+#define POLICY_PAGE                                                                                                    \
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; base-uri 'none'; "       \
     "frame-ancestors 'none'"
 #define POLICY_DATA "default-src 'none'; frame-ancestors 'none'; sandbox"
 
@@ -91,15 +91,16 @@ static void add(struct MHD_Response *out, const char *name, const char *value) {
 
 static struct MHD_Response *response_new(const struct reply *p) {
     /* The bytes stay in the request's arena until the request is completed. */
-    struct MHD_Response *out = MHD_create_response_from_buffer(p->body.n, (void *)(uintptr_t)p->body.p,
-        MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *out =
+        MHD_create_response_from_buffer(p->body.n, (void *)(uintptr_t)p->body.p, MHD_RESPMEM_PERSISTENT);
     if (!out) return NULL;
     add(out, "Content-Type", p->type);
     add(out, "Cache-Control", p->cache);
     add(out, "Content-Security-Policy", p->policy);
     add(out, "X-Content-Type-Options", "nosniff");
     add(out, "Referrer-Policy", "no-referrer");
-    for (size_t i = 0; i < p->more_count; i++) add(out, p->more[i].name, p->more[i].value);
+    for (size_t i = 0; i < p->more_count; i++)
+        add(out, p->more[i].name, p->more[i].value);
     if (p->close) add(out, "Connection", "close");
     return out;
 }

@@ -69,11 +69,12 @@ bool request_take(struct request *r, struct chop_bytes piece) {
 
 void request_step(struct request *r) {
     r->waiting = false;
-    while (r->reply.status == 0 && !r->waiting) r->next(r);
+    while (r->reply.status == 0 && !r->waiting)
+        r->next(r);
 }
 
-/* On a bus thread: keep it short. The thread of the listener goes on as soon as the connection is resumed, so nothing of
- * the request may be touched after that. */
+/* On a bus thread: keep it short. The thread of the listener goes on as soon as the connection is resumed, so nothing
+ * of the request may be touched after that. */
 static void on_answer(void *ctx, chop_err err, struct chop_bytes reply) {
     struct request *r = ctx;
     struct gateway *g = r->g;
@@ -115,9 +116,9 @@ static void request_log(const struct request *r) {
     int64_t ns = chop_mono_ns() - r->began_ns;
     if (ready) metric_observe_ns(ready->latency, ns);
     if (r->reply.status < 400 && (!ready || ready->row->flags & ROUTE_QUIET)) return;
-    log_line(r->reply.status < 500 ? LOG_INFO : LOG_WARN, "request", "route", ready ? ready->row->path : "",
-        "method", ready ? ready->row->method : "", "status", LOG_INT(r->reply.status), "code",
-        r->error_code ? r->error_code : "", "ms", LOG_INT(ns / 1000000), "trace", r->trace, NULL);
+    log_line(r->reply.status < 500 ? LOG_INFO : LOG_WARN, "request", "route", ready ? ready->row->path : "", "method",
+        ready ? ready->row->method : "", "status", LOG_INT(r->reply.status), "code", r->error_code ? r->error_code : "",
+        "ms", LOG_INT(ns / 1000000), "trace", r->trace, NULL);
 }
 
 void request_end(struct request *r) {

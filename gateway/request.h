@@ -11,7 +11,7 @@
 struct reply {
     unsigned status; /* 0: none yet */
     const char *type;
-    struct chop_bytes body; /* lives in the request's arena */
+    struct chop_bytes body;     /* lives in the request's arena */
     const char *cache, *policy; /* Cache-Control; Content-Security-Policy or NULL */
     struct {
         const char *name, *value;
@@ -54,7 +54,8 @@ struct request {
     struct reply reply;
 };
 
-/* The head has come: refuses what must be refused (the reply is then ready and closes), else makes room for the body. */
+/* The head has come: refuses what must be refused (the reply is then ready and closes), else makes room for the body.
+ */
 void request_begin(struct request *r, const char *method, const char *url, const char *uri_end, const char *version,
     struct chop_bytes client);
 /* A piece of the body; false when more comes than was announced. */

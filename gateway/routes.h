@@ -52,7 +52,8 @@ struct route_ready {
     struct metric *latency;
 };
 struct routes;
-/* EINTERNAL names the row that is wrong: a malformed path, an unknown call, a {field} that is no scalar of the request. */
+/* EINTERNAL names the row that is wrong: a malformed path, an unknown call, a {field} that is no scalar of the request.
+ */
 chop_err routes_new(const struct route *rows, size_t n, struct routes **ret_routes) CHOP_MUSTCHECK;
 void routes_free(struct routes *r);
 size_t routes_length(const struct routes *r);
@@ -64,5 +65,5 @@ struct route_match {
     char allow[64];                           /* after EMETHOD: the methods that this path takes */
 };
 /* ENOTFOUND, or EMETHOD. HEAD is answered by the GET row. */
-chop_err routes_match(const struct routes *r, const char *method, const char *path, struct route_match *ret_match)
-    CHOP_MUSTCHECK;
+chop_err routes_match(
+    const struct routes *r, const char *method, const char *path, struct route_match *ret_match) CHOP_MUSTCHECK;

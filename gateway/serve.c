@@ -61,7 +61,8 @@ static void answer(struct request *r) {
 static bool is_json(const char *type) {
     if (!type || strncasecmp(type, "application/json", 16) != 0) return false;
     type += 16;
-    while (*type == ' ') type++;
+    while (*type == ' ')
+        type++;
     return *type == 0 || strcasecmp(type, ";charset=utf-8") == 0 || strcasecmp(type, "; charset=utf-8") == 0;
 }
 
@@ -107,7 +108,8 @@ static chop_err call(struct request *r) {
 
 /* ---- the session ---- */
 static bool is_token(const char *s, size_t n) {
-    return n >= 16 && n <= 256 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") == n;
+    return n >= 16 && n <= 256 &&
+           strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=") == n;
 }
 
 /* The value of our cookie (RFC 6265, section 4.2.1); twice is a trick. */
@@ -146,7 +148,9 @@ static chop_err token_find(struct request *r) {
 static bool same_origin(const struct request *r) {
     const char *origin = r->head.value[HEAD_ORIGIN], *host = r->head.value[HEAD_HOST];
     if (!origin || !host) return false;
-    const char *rest = strncmp(origin, "https://", 8) == 0 ? origin + 8 : strncmp(origin, "http://", 7) == 0 ? origin + 7 : "";
+    const char *rest = strncmp(origin, "https://", 8) == 0  ? origin + 8
+                       : strncmp(origin, "http://", 7) == 0 ? origin + 7
+                                                            : "";
     return *rest && strcasecmp(rest, host) == 0;
 }
 
@@ -155,7 +159,8 @@ static chop_err check_forgery(const struct request *r) {
     bool safe = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
     const char *mark = r->head.value[HEAD_X_CHOP];
     if (!r->by_cookie || safe || (mark && strcmp(mark, "1") == 0) || same_origin(r)) return NULL;
-    return CHOP_FAIL(EDENIED, NULL, "with the session cookie this needs the header X-Chop: 1 or an Origin of this site");
+    return CHOP_FAIL(
+        EDENIED, NULL, "with the session cookie this needs the header X-Chop: 1 or an Origin of this site");
 }
 
 static void call_or_fail(struct request *r) {
@@ -196,8 +201,10 @@ static void resolved(struct request *r) {
     }
     chop_detail_clear();
     chop_err e = resolved_keep(r);
-    if (e) fail(r, e == CHOP_ERR(EINVAL) ? CHOP_ERR(EPEER) : e);
-    else call_or_fail(r);
+    if (e)
+        fail(r, e == CHOP_ERR(EINVAL) ? CHOP_ERR(EPEER) : e);
+    else
+        call_or_fail(r);
 }
 
 static chop_err resolve(struct request *r) {

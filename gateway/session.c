@@ -26,14 +26,17 @@ struct session_cache *session_cache_new(size_t entries) {
     struct session_cache *c = calloc(1, sizeof *c + sets * WAYS * sizeof c->entries[0]);
     if (!c) return NULL;
     c->sets = sets;
-    for (size_t i = 0; i < LOCKS; i++) pthread_mutex_init(&c->locks[i], NULL);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_init(&c->locks[i], NULL);
     return c;
 }
 
 void session_cache_free(struct session_cache *c) {
     if (!c) return;
-    for (size_t i = 0; i < c->sets * WAYS; i++) free(c->entries[i].principal);
-    for (size_t i = 0; i < LOCKS; i++) pthread_mutex_destroy(&c->locks[i]);
+    for (size_t i = 0; i < c->sets * WAYS; i++)
+        free(c->entries[i].principal);
+    for (size_t i = 0; i < LOCKS; i++)
+        pthread_mutex_destroy(&c->locks[i]);
     free(c);
 }
 
@@ -64,8 +67,10 @@ const char *session_find(struct session_cache *c, const uint8_t key[SESSION_KEY]
     const char *copy = NULL;
     pthread_mutex_lock(&c->locks[set % LOCKS]);
     struct entry *e = entry_find(&c->entries[set * WAYS], key);
-    if (e && e->until <= now_ms) entry_clear(e);
-    else if (e) copy = arena_str(mem, e->principal);
+    if (e && e->until <= now_ms)
+        entry_clear(e);
+    else if (e)
+        copy = arena_str(mem, e->principal);
     pthread_mutex_unlock(&c->locks[set % LOCKS]);
     return copy && *copy ? copy : NULL;
 }

@@ -54,7 +54,8 @@ static const char *type_of(const char *path) {
     return "application/octet-stream";
 }
 
-/* The file's bytes, malloc'ed. O_NOFOLLOW and the check of what was opened: a link put there meanwhile is not followed. */
+/* The file's bytes, malloc'ed. O_NOFOLLOW and the check of what was opened: a link put there meanwhile is not followed.
+ */
 static uint8_t *file_read(const char *path, size_t *ret_n) {
     CHOP_CLEANUP(chop_close_p) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct stat st;
@@ -113,7 +114,8 @@ static chop_err entry_add(struct static_files *all, FTS *walk, const FTSENT *ent
 static chop_err tree_add(struct static_files *all, const char *dir) {
     char root[4096];
     size_t n = strlen(dir);
-    while (n > 1 && dir[n - 1] == '/') n--;
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
     if (n >= sizeof root) return CHOP_FAIL(EINVAL, NULL, "the path of the web files is too long");
     memcpy(root, dir, n);
     root[n] = 0;
@@ -121,7 +123,8 @@ static chop_err tree_add(struct static_files *all, const char *dir) {
     char *const roots[] = { root, NULL };
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
     chop_err e = walk ? NULL : CHOP_ERR(EMEMORY);
-    for (FTSENT *entry; !e && (entry = fts_read(walk)) != NULL;) e = entry_add(all, walk, entry, n);
+    for (FTSENT *entry; !e && (entry = fts_read(walk)) != NULL;)
+        e = entry_add(all, walk, entry, n);
     if (walk) fts_close(walk);
     return e;
 }

@@ -38,7 +38,8 @@ struct parameter {
 
 /* Takes the next parameter off *rest; false at the end. */
 static bool parameter_next(const char **rest, struct parameter *ret) {
-    while (**rest == '&') (*rest)++;
+    while (**rest == '&')
+        (*rest)++;
     if (**rest == 0) return false;
     size_t n = strcspn(*rest, "&"), name = strcspn(*rest, "=&");
     *ret = (struct parameter){ CHOP_BYTES(*rest, name), CHOP_BYTES(*rest + name, 0) };

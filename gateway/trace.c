@@ -31,8 +31,10 @@ void trace_begin(const char *header, char traceparent[56], char trace[33]) {
     bits[0] |= 1; /* never all zero */
     bits[16] |= 1;
     bool known = is_valid(header);
-    if (known) memcpy(trace, header + 3, 32);
-    else chop_hex(bits, 16, trace);
+    if (known)
+        memcpy(trace, header + 3, 32);
+    else
+        chop_hex(bits, 16, trace);
     trace[32] = 0;
     memcpy(traceparent, "00-", 3);
     memcpy(traceparent + 3, trace, 32);

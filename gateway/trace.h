@@ -2,5 +2,6 @@
 #pragma once
 #include "base.h"
 
-/* Continues `header` (a traceparent, or NULL) with a new span, or begins a new trace where there is none that is valid. */
+/* Continues `header` (a traceparent, or NULL) with a new span, or begins a new trace where there is none that is valid.
+ */
 void trace_begin(const char *header, char traceparent[56], char trace[33]);

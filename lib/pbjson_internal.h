@@ -33,8 +33,8 @@ size_t store_size(ProtobufCType type);
 const char *store_integer(const ProtobufCFieldDescriptor *f, struct integer v, void *slot) CHOP_MUSTCHECK;
 const char *store_bool(bool v, void *slot) CHOP_MUSTCHECK;
 /* A string, bytes in Base64 or the name of an enum's value. */
-const char *store_text(const ProtobufCFieldDescriptor *f, struct chop_bytes text, struct arena *mem, void *slot)
-    CHOP_MUSTCHECK;
+const char *store_text(
+    const ProtobufCFieldDescriptor *f, struct chop_bytes text, struct arena *mem, void *slot) CHOP_MUSTCHECK;
 bool store_is_integer(ProtobufCType type);
 /* The field of this name; NULL where unknown. */
 const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *desc, struct chop_bytes name);

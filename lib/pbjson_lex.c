@@ -6,7 +6,8 @@
 const char pbjson_no_memory[] = PBJSON_NO_MEMORY;
 
 int lex_peek(struct lex *l) {
-    while (l->p < l->end && (*l->p == ' ' || *l->p == '\t' || *l->p == '\n' || *l->p == '\r')) l->p++;
+    while (l->p < l->end && (*l->p == ' ' || *l->p == '\t' || *l->p == '\n' || *l->p == '\r'))
+        l->p++;
     return l->p < l->end ? *l->p : 0;
 }
 
@@ -20,9 +21,12 @@ static int hex4(const uint8_t *p) {
     int value = 0;
     for (int i = 0; i < 4; i++) {
         int c = p[i] | 0x20;
-        if (p[i] >= '0' && p[i] <= '9') value = value << 4 | (p[i] - '0');
-        else if (c >= 'a' && c <= 'f') value = value << 4 | (c - 'a' + 10);
-        else return -1;
+        if (p[i] >= '0' && p[i] <= '9')
+            value = value << 4 | (p[i] - '0');
+        else if (c >= 'a' && c <= 'f')
+            value = value << 4 | (c - 'a' + 10);
+        else
+            return -1;
     }
     return value;
 }
@@ -35,7 +39,8 @@ static uint8_t *utf8_put(uint8_t *out, uint32_t c) {
     int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
     static const uint8_t lead[] = { 0, 0xc0, 0xe0, 0xf0 };
     *out++ = (uint8_t)(lead[more] | c >> (6 * more));
-    while (more-- > 0) *out++ = (uint8_t)(0x80 | (c >> (6 * more) & 0x3f));
+    while (more-- > 0)
+        *out++ = (uint8_t)(0x80 | (c >> (6 * more) & 0x3f));
     return out;
 }
 

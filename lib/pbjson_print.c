@@ -34,7 +34,8 @@ static bool put_char(struct out *o, char c) {
 static bool put_number(struct out *o, uint64_t magnitude, bool negative) {
     char digits[21];
     size_t at = sizeof digits;
-    do digits[--at] = (char)('0' + magnitude % 10);
+    do
+        digits[--at] = (char)('0' + magnitude % 10);
     while ((magnitude /= 10) != 0);
     if (negative) digits[--at] = '-';
     return put(o, digits + at, sizeof digits - at);
@@ -79,9 +80,9 @@ static bool put_base64(struct out *o, struct chop_bytes b) {
 
 static chop_err print_message(struct out *o, const ProtobufCMessage *m, int depth);
 
-#define PUT(call)                                                                             \
-    do {                                                                                      \
-        if (!(call)) return CHOP_ERR(EMEMORY);                                                \
+#define PUT(call)                                                                                                      \
+    do {                                                                                                               \
+        if (!(call)) return CHOP_ERR(EMEMORY);                                                                         \
     } while (0)
 
 static chop_err print_integer(struct out *o, const ProtobufCFieldDescriptor *f, const void *slot) {
@@ -98,8 +99,10 @@ static chop_err print_integer(struct out *o, const ProtobufCFieldDescriptor *f, 
 /* A value that this build does not know by name is printed as its number, as protobuf's own mapping does. */
 static chop_err print_enum(struct out *o, const ProtobufCFieldDescriptor *f, int value) {
     const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(f->descriptor, value);
-    if (known) PUT(put_string(o, known->name));
-    else PUT(put_number(o, (uint64_t)(value < 0 ? -(int64_t)value : value), value < 0));
+    if (known)
+        PUT(put_string(o, known->name));
+    else
+        PUT(put_number(o, (uint64_t)(value < 0 ? -(int64_t)value : value), value < 0));
     return NULL;
 }
 
@@ -112,16 +115,20 @@ static chop_err print_text(struct out *o, const ProtobufCFieldDescriptor *f, con
 
 static chop_err print_value(struct out *o, const ProtobufCFieldDescriptor *f, const void *slot, int depth) {
     switch (f->type) {
-    case PROTOBUF_C_TYPE_MESSAGE: return print_message(o, *(ProtobufCMessage *const *)slot, depth + 1);
-    case PROTOBUF_C_TYPE_STRING: return print_text(o, f, *(char *const *)slot);
-    case PROTOBUF_C_TYPE_ENUM: return print_enum(o, f, *(const int *)slot);
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return print_message(o, *(ProtobufCMessage *const *)slot, depth + 1);
+    case PROTOBUF_C_TYPE_STRING:
+        return print_text(o, f, *(char *const *)slot);
+    case PROTOBUF_C_TYPE_ENUM:
+        return print_enum(o, f, *(const int *)slot);
     case PROTOBUF_C_TYPE_BYTES:
         PUT(put_base64(o, PB_BYTES(*(const ProtobufCBinaryData *)slot)));
         return NULL;
     case PROTOBUF_C_TYPE_BOOL:
         PUT(*(const protobuf_c_boolean *)slot ? put(o, "true", 4) : put(o, "false", 5));
         return NULL;
-    default: return print_integer(o, f, slot);
+    default:
+        return print_integer(o, f, slot);
     }
 }
 

@@ -25,8 +25,10 @@ static size_t path_write(const struct at *at, char *out, size_t size) {
     size_t n = path_write(at->up, out, size);
     if (n >= size) return n;
     int more;
-    if (at->name.p) more = snprintf(out + n, size - n, "%s%.*s", n ? "." : "", (int)at->name.n, (const char *)at->name.p);
-    else more = snprintf(out + n, size - n, "[%zu]", at->index);
+    if (at->name.p)
+        more = snprintf(out + n, size - n, "%s%.*s", n ? "." : "", (int)at->name.n, (const char *)at->name.p);
+    else
+        more = snprintf(out + n, size - n, "[%zu]", at->index);
     return more < 0 ? n : n + (size_t)more;
 }
 
@@ -42,14 +44,14 @@ static chop_err refuse(chop_err e, const struct at *at, const char *why) {
 
 #define REFUSE(at, why) refuse(CHOP_ERR(EINVAL), (at), (why))
 #define OVER(at, why) refuse(CHOP_ERR(ELIMIT), (at), (why))
-#define CHECK(at, call)                                                                       \
-    do {                                                                                      \
-        const char *why_ = (call);                                                            \
-        if (why_) return REFUSE((at), why_);                                                  \
+#define CHECK(at, call)                                                                                                \
+    do {                                                                                                               \
+        const char *why_ = (call);                                                                                     \
+        if (why_) return REFUSE((at), why_);                                                                           \
     } while (0)
 
-static chop_err read_message(struct reader *r, const struct at *at, const ProtobufCMessageDescriptor *desc,
-    ProtobufCMessage **ret_message);
+static chop_err read_message(
+    struct reader *r, const struct at *at, const ProtobufCMessageDescriptor *desc, ProtobufCMessage **ret_message);
 
 static chop_err read_value(struct reader *r, const struct at *at, const ProtobufCFieldDescriptor *f, void *slot) {
     if (f->type == PROTOBUF_C_TYPE_MESSAGE) return read_message(r, at, f->descriptor, slot);
@@ -82,8 +84,8 @@ static chop_err list_room(struct reader *r, const struct at *at, size_t size, si
     return NULL;
 }
 
-static chop_err read_items(struct reader *r, const struct at *at, const ProtobufCFieldDescriptor *f, void **list,
-    size_t *ret_n) {
+static chop_err read_items(
+    struct reader *r, const struct at *at, const ProtobufCFieldDescriptor *f, void **list, size_t *ret_n) {
     size_t size = store_size(f->type), n = 0;
     do {
         struct at item = { .up = at, .index = n };
@@ -95,8 +97,8 @@ static chop_err read_items(struct reader *r, const struct at *at, const Protobuf
     return NULL;
 }
 
-static chop_err read_list(struct reader *r, const struct at *at, const ProtobufCFieldDescriptor *f,
-    ProtobufCMessage *m) {
+static chop_err read_list(
+    struct reader *r, const struct at *at, const ProtobufCFieldDescriptor *f, ProtobufCMessage *m) {
     if (!lex_take(&r->in, '[')) return REFUSE(at, "a list is expected");
     if (++r->depth > r->limits->depth) return OVER(at, "nested too deeply");
     void *list = NULL;
@@ -109,8 +111,8 @@ static chop_err read_list(struct reader *r, const struct at *at, const ProtobufC
     return NULL;
 }
 
-static chop_err read_field(struct reader *r, const struct at *at, const ProtobufCFieldDescriptor *f,
-    ProtobufCMessage *m) {
+static chop_err read_field(
+    struct reader *r, const struct at *at, const ProtobufCFieldDescriptor *f, ProtobufCMessage *m) {
     if (store_size(f->type) == 0) return CHOP_FAIL(EINTERNAL, f->name, "fields of this type are not carried");
     if (f->label == PROTOBUF_C_LABEL_REPEATED) return read_list(r, at, f, m);
     bool oneof = (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
@@ -141,8 +143,8 @@ static chop_err read_member(struct reader *r, const struct at *up, ProtobufCMess
     return read_field(r, &at, f, m);
 }
 
-static chop_err read_message(struct reader *r, const struct at *at, const ProtobufCMessageDescriptor *desc,
-    ProtobufCMessage **ret_message) {
+static chop_err read_message(
+    struct reader *r, const struct at *at, const ProtobufCMessageDescriptor *desc, ProtobufCMessage **ret_message) {
     if (!lex_take(&r->in, '{')) return REFUSE(at, "an object is expected");
     if (++r->depth > r->limits->depth) return OVER(at, "nested too deeply");
     if (desc->n_fields > MAX_FIELDS) return CHOP_FAIL(EINTERNAL, NULL, "%s has too many fields", desc->name);
@@ -151,7 +153,8 @@ static chop_err read_message(struct reader *r, const struct at *at, const Protob
     desc->message_init(m);
     struct seen seen = { { 0 } };
     if (lex_peek(&r->in) != '}') {
-        do TRY(read_member(r, at, m, &seen));
+        do
+            TRY(read_member(r, at, m, &seen));
         while (lex_take(&r->in, ','));
     }
     if (!lex_take(&r->in, '}')) return REFUSE(at, "a comma or the end of the object is expected");
@@ -160,8 +163,8 @@ static chop_err read_message(struct reader *r, const struct at *at, const Protob
     return NULL;
 }
 
-chop_err pbjson_read(const ProtobufCMessageDescriptor *desc, struct chop_bytes json,
-    const struct pbjson_limits *limits, struct arena *mem, void *ret_message) {
+chop_err pbjson_read(const ProtobufCMessageDescriptor *desc, struct chop_bytes json, const struct pbjson_limits *limits,
+    struct arena *mem, void *ret_message) {
     if (json.n > limits->bytes) return CHOP_FAIL(ELIMIT, NULL, "the text is longer than %zu bytes", limits->bytes);
     struct reader r = { .in = { json.p, json.p + json.n }, .limits = limits, .mem = mem };
     ProtobufCMessage *m = NULL;

@@ -35,12 +35,17 @@ bool store_is_integer(ProtobufCType type) {
 size_t store_size(ProtobufCType type) {
     if (kind_of[type]) return kinds[kind_of[type]].width;
     switch (type) {
-    case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_ENUM: return sizeof(int);
-    case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
+    case PROTOBUF_C_TYPE_BOOL:
+        return sizeof(protobuf_c_boolean);
+    case PROTOBUF_C_TYPE_ENUM:
+        return sizeof(int);
+    case PROTOBUF_C_TYPE_BYTES:
+        return sizeof(ProtobufCBinaryData);
     case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE: return sizeof(void *);
-    default: return 0;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return sizeof(void *);
+    default:
+        return 0;
     }
 }
 
@@ -49,8 +54,10 @@ const char *store_integer(const ProtobufCFieldDescriptor *f, struct integer v, v
     if (v.magnitude > (v.negative ? kinds[kind].most_negative : kinds[kind].most))
         return "a number is out of the field's range";
     uint64_t value = v.negative ? 0 - v.magnitude : v.magnitude; /* two's complement */
-    if (kinds[kind].width == 8) *(uint64_t *)slot = value;
-    else *(uint32_t *)slot = (uint32_t)value;
+    if (kinds[kind].width == 8)
+        *(uint64_t *)slot = value;
+    else
+        *(uint32_t *)slot = (uint32_t)value;
     return NULL;
 }
 
@@ -77,7 +84,8 @@ static int base64_value(uint8_t c) {
 static const char *store_base64(struct chop_bytes text, struct arena *mem, void *slot) {
     static const char wrong[] = "bytes must be standard Base64 with padding";
     size_t pad = 0;
-    while (pad < 2 && pad < text.n && text.p[text.n - 1 - pad] == '=') pad++;
+    while (pad < 2 && pad < text.n && text.p[text.n - 1 - pad] == '=')
+        pad++;
     if (text.n % 4 != 0) return wrong;
     size_t digits = text.n - pad, n = text.n / 4 * 3 - pad;
     uint8_t *out = arena_alloc(mem, n + 3);
@@ -126,8 +134,10 @@ const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *
         const ProtobufCFieldDescriptor *f = &desc->fields[desc->fields_sorted_by_name[mid]];
         int order = name_compare(name, f->name);
         if (order == 0) return f;
-        if (order < 0) high = mid;
-        else low = mid + 1;
+        if (order < 0)
+            high = mid;
+        else
+            low = mid + 1;
     }
     return NULL;
 }
@@ -141,10 +151,14 @@ bool field_is_set(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f) 
         const char *s = *(char *const *)slot;
         return s && *s;
     }
-    case PROTOBUF_C_TYPE_BYTES: return ((const ProtobufCBinaryData *)slot)->len > 0;
-    case PROTOBUF_C_TYPE_MESSAGE: return *(void *const *)slot != NULL;
+    case PROTOBUF_C_TYPE_BYTES:
+        return ((const ProtobufCBinaryData *)slot)->len > 0;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return *(void *const *)slot != NULL;
     case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_DOUBLE: return true; /* not carried: whoever prints it must be told */
-    default: return store_size(f->type) == 8 ? *(const uint64_t *)slot != 0 : *(const uint32_t *)slot != 0;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return true; /* not carried: whoever prints it must be told */
+    default:
+        return store_size(f->type) == 8 ? *(const uint64_t *)slot != 0 : *(const uint32_t *)slot != 0;
     }
 }

@@ -152,10 +152,28 @@ static int setup(void **state) {
     signal(SIGPIPE, SIG_IGN);
     memset(bus.canned, 0, sizeof bus.canned);
     bus.calls = 0;
-    conf = (struct gateway_conf){ .address = "127.0.0.1", .web = web, .proxies = "", .tls_certificate = "", .tls_key = "",
-        .tls_address = "127.0.0.1", .threads = 2, .connections = 64, .connections_per_address = 0, .head_bytes = 16384,
-        .body_bytes = 65536, .body_memory = 1 << 20, .head_seconds = 10, .body_seconds = 10, .reply_seconds = 10, .call_ms = 2000,
-        .session_seconds = 30, .sessions = 64, .address_rate = 0, .address_burst = 1, .session_rate = 0, .session_burst = 1 };
+    conf = (struct gateway_conf){ .address = "127.0.0.1",
+        .web = web,
+        .proxies = "",
+        .tls_certificate = "",
+        .tls_key = "",
+        .tls_address = "127.0.0.1",
+        .threads = 2,
+        .connections = 64,
+        .connections_per_address = 0,
+        .head_bytes = 16384,
+        .body_bytes = 65536,
+        .body_memory = 1 << 20,
+        .head_seconds = 10,
+        .body_seconds = 10,
+        .reply_seconds = 10,
+        .call_ms = 2000,
+        .session_seconds = 30,
+        .sessions = 64,
+        .address_rate = 0,
+        .address_burst = 1,
+        .session_rate = 0,
+        .session_burst = 1 };
     gateway_up();
     return 0;
 }
@@ -177,8 +195,9 @@ static void restart(void) {
 }
 
 static int dial(void) {
-    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(http_port(gw.http, false)),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in sa = {
+        .sin_family = AF_INET, .sin_port = htons(http_port(gw.http, false)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+    };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
     struct timeval wait = { .tv_sec = 8 };
@@ -235,8 +254,9 @@ static int ask(const char *text) {
 
 static int post(const char *path, const char *headers, const char *body) {
     static char text[131072];
-    int n = snprintf(text, sizeof text, "POST %s HTTP/1.1\r\n" HOST "%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-        path, headers, strlen(body), body);
+    int n = snprintf(text, sizeof text,
+        "POST %s HTTP/1.1\r\n" HOST "%sContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", path, headers,
+        strlen(body), body);
     return ask_n(text, (size_t)n);
 }
 
@@ -272,7 +292,8 @@ struct raw {
     const char *text;
     size_t n; /* 0: strlen */
 };
-#define RAW(s) { s, sizeof s - 1 }
+#define RAW(s)                                                                                                         \
+    { s, sizeof s - 1 }
 
 static const struct raw ambiguous[] = {
     RAW(VERIFY HOST JSON "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
@@ -341,7 +362,8 @@ static void test_ambiguous(void **state) {
         give(fd, ambiguous[i].text, ambiguous[i].n);
         shutdown(fd, SHUT_WR);
         int status = take(fd, false);
-        if (status != 0 && (status < 400 || status >= 500) && status != 505) fail_msg("row %zu got %d: %s", i, status, ambiguous[i].text);
+        if (status != 0 && (status < 400 || status >= 500) && status != 505)
+            fail_msg("row %zu got %d: %s", i, status, ambiguous[i].text);
         if (status > 0 && !is_closed(fd)) fail_msg("row %zu stays open: %s", i, ambiguous[i].text);
         close(fd);
     }
@@ -387,7 +409,8 @@ static void test_slow_and_long_heads(void **state) {
     static char head[8192];
     for (int lines = 1; lines < 90; lines += 8) {
         size_t n = (size_t)snprintf(head, sizeof head, VERIFY HOST JSON);
-        for (int i = 0; i < lines; i++) n += (size_t)snprintf(head + n, sizeof head - n, "X-%d: %040d\r\n", i, i);
+        for (int i = 0; i < lines; i++)
+            n += (size_t)snprintf(head + n, sizeof head - n, "X-%d: %040d\r\n", i, i);
         n += (size_t)snprintf(head + n, sizeof head - n, "Content-Length: 2\r\n\r\n{}");
         give(fd, head, n / 2);
         usleep(1000);
@@ -403,9 +426,9 @@ static void test_keep_alive(void **state) {
     can_verdict();
     int fd = dial();
     for (int i = 0; i < 20; i++) {
-        const char *text = i % 3 == 0 ? VERIFY HOST JSON "Content-Length: 2\r\n\r\n{}"
-            : i % 3 == 1 ? "GET /nothing HTTP/1.1\r\n" HOST "\r\n"
-                         : "GET /v1/me HTTP/1.1\r\n" HOST "\r\n";
+        const char *text = i % 3 == 0   ? VERIFY HOST JSON "Content-Length: 2\r\n\r\n{}"
+                           : i % 3 == 1 ? "GET /nothing HTTP/1.1\r\n" HOST "\r\n"
+                                        : "GET /v1/me HTTP/1.1\r\n" HOST "\r\n";
         static const int expected[] = { 200, 404, 401 };
         give(fd, text, strlen(text));
         assert_int_equal(take(fd, false), expected[i % 3]);
@@ -421,8 +444,10 @@ static void test_pipelined(void **state) {
     give(fd, text, strlen(text));
     assert_int_equal(take(fd, false), 200);
     size_t first = (size_t)(body_of() - got) + announced(got);
-    if (got_n == first) assert_int_equal(take(fd, false), 404);
-    else assert_non_null(strstr(got + first, "HTTP/1.1 404"));
+    if (got_n == first)
+        assert_int_equal(take(fd, false), 404);
+    else
+        assert_non_null(strstr(got + first, "HTTP/1.1 404"));
     close(fd);
 }
 
@@ -433,8 +458,9 @@ static void test_problem_shape(void **state) {
     says("\"title\":\"no such object\"");
     problem(ask("PATCH /v1/sessions HTTP/1.1\r\n" HOST "\r\n"), 405, "EMETHOD");
     says("Allow: POST, DELETE\r\n");
-    problem(ask("GET /v1/me HTTP/1.1\r\n" HOST "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n"), 401,
-        "EAUTH");
+    problem(ask("GET /v1/me HTTP/1.1\r\n" HOST
+                "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n"),
+        401, "EAUTH");
     says("WWW-Authenticate: Bearer\r\n");
     says("\"trace\":\"4bf92f3577b34da6a3ce929d0e0e4736\"");
     can_error(2, "chop.verification.v1.Verify", CHOP_ERR(EMISTYPED), "mark", "digit 3 \"x\"\n\xff");
@@ -453,7 +479,8 @@ static void test_call(void **state) {
     can_verdict();
     int64_t now = chop_now_ms();
     assert_int_equal(post("/v1/verify", "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n",
-        "{\"mark\":\"印\",\"facts\":{\"pages\":3}}"), 200);
+                         "{\"mark\":\"印\",\"facts\":{\"pages\":3}}"),
+        200);
     says("Content-Type: application/json\r\n");
     says("Cache-Control: no-store\r\n");
     says("X-Content-Type-Options: nosniff\r\n");
@@ -479,7 +506,8 @@ static void test_bad_messages(void **state) {
     says("\"field\":\"nobody\"");
     problem(ask(VERIFY HOST "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"), 400, "EINVAL");
     problem(ask(VERIFY HOST "Content-Type: application/jsonp\r\nContent-Length: 2\r\n\r\n{}"), 400, "EINVAL");
-    problem(ask(VERIFY HOST "Content-Type: application/json; charset=gbk\r\nContent-Length: 2\r\n\r\n{}"), 400, "EINVAL");
+    problem(
+        ask(VERIFY HOST "Content-Type: application/json; charset=gbk\r\nContent-Length: 2\r\n\r\n{}"), 400, "EINVAL");
     problem(ask(VERIFY HOST "Content-Length: 2\r\n\r\n{}"), 400, "EINVAL");
     assert_int_equal(bus_calls(), 0);
 }
@@ -510,7 +538,8 @@ static void test_page(void **state) {
     page.body = PB_BIN(chop_str("<p>genuine"));
     can_message(3, "chop.verification.v1.Page", &page);
     assert_int_equal(ask("GET /V/0123456789ABCDEF?from=single+message%26&c=1234+56%378 HTTP/1.1\r\n" HOST
-                         "Accept: text/html\r\nAccept-Language: zh-CN\r\n\r\n"), 203);
+                         "Accept: text/html\r\nAccept-Language: zh-CN\r\n\r\n"),
+        203);
     assert_string_equal(body_of(), "<p>genuine");
     says("Content-Type: text/html; charset=utf-8\r\n");
     says("Cache-Control: private\r\n");
@@ -669,7 +698,8 @@ static void test_all_bodies_together(void **state) {
     usleep(200000);
     problem(ask(text), 503, "EBUSY");
     assert_int_equal(post("/v1/verify", "", "{}"), 200); /* small ones go on */
-    for (size_t i = 0; i < 16; i++) close(fds[i]);
+    for (size_t i = 0; i < 16; i++)
+        close(fds[i]);
     usleep(200000);
     int fd = dial();
     give(fd, text, strlen(text));
@@ -728,7 +758,8 @@ static void test_rate(void **state) {
     restart();
     can_verdict();
     can_sign_in();
-    for (int i = 0; i < 3; i++) assert_int_equal(post("/v1/verify", "", "{}"), 200);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(post("/v1/verify", "", "{}"), 200);
     assert_int_equal(post("/v1/sessions", "", "{\"organization\":\"o\"}"), 200); /* costs 20 */
     problem(post("/v1/sessions", "", "{\"organization\":\"o\"}"), 429, "ETHROTTLED");
     says("Retry-After: ");
@@ -742,7 +773,8 @@ static void test_rate(void **state) {
     conf.proxies = "10.0.0.1,127.0.0.11,127.0.0.1:8";
     restart();
     assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 1.1.1.1\r\n", "{}"), 200);
-    assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 1.1.1.2\r\n", "{}"), 429); /* a stranger's word is nothing */
+    assert_int_equal(
+        post("/v1/sessions", "X-Forwarded-For: 1.1.1.2\r\n", "{}"), 429); /* a stranger's word is nothing */
 }
 
 static void test_session_rate(void **state) {
@@ -752,7 +784,8 @@ static void test_session_rate(void **state) {
     restart();
     can_session();
     can_me();
-    for (int i = 0; i < 3; i++) assert_int_equal(ask(ME(BEARER)), 200);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ask(ME(BEARER)), 200);
     problem(ask(ME(BEARER)), 429, "ETHROTTLED");
     assert_int_equal(ask(ME("Authorization: Bearer " OTHER "\r\n")), 200);
 }
@@ -785,7 +818,8 @@ static void test_tls(void **state) {
     restart();
     can_sign_in();
     (void)snprintf(command, sizeof command,
-        "curl -skD - -H 'X-Chop: 1' -H 'Content-Type: application/json' -d '{}' https://127.0.0.1:%d/v1/sessions | grep -c '; Secure'",
+        "curl -skD - -H 'X-Chop: 1' -H 'Content-Type: application/json' -d '{}' https://127.0.0.1:%d/v1/sessions | "
+        "grep -c '; Secure'",
         http_port(gw.http, true));
     FILE *p = popen(command, "r");
     assert_non_null(fgets(line, sizeof line, p));
@@ -855,7 +889,8 @@ static void *hammer_run(void *arg) {
     const char *text = VERIFY HOST JSON "Content-Length: 2\r\n\r\n{}";
     char reply[4096];
     int fd = dial();
-    do give(fd, text, strlen(text));
+    do
+        give(fd, text, strlen(text));
     while (recv(fd, reply, sizeof reply, 0) > 0);
     close(fd);
     return NULL;
@@ -866,12 +901,14 @@ static void test_stop_under_load(void **state) {
     (void)state;
     can_verdict();
     pthread_t threads[8];
-    for (size_t i = 0; i < 8; i++) assert_int_equal(pthread_create(&threads[i], NULL, hammer_run, NULL), 0);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer_run, NULL), 0);
     usleep(300000);
     int64_t began = chop_mono_ns();
     gateway_stop(&gw);
     assert_true(chop_mono_ns() - began < INT64_C(2000000000));
-    for (size_t i = 0; i < 8; i++) pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
 }
 
 static void *client_run(void *arg) {
@@ -902,7 +939,8 @@ static void test_many_at_once(void **state) {
     can_verdict();
     pthread_t threads[8];
     int bad[8] = { 0 };
-    for (size_t i = 0; i < 8; i++) assert_int_equal(pthread_create(&threads[i], NULL, client_run, &bad[i]), 0);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, client_run, &bad[i]), 0);
     for (size_t i = 0; i < 8; i++) {
         pthread_join(threads[i], NULL);
         assert_int_equal(bad[i], 0);
@@ -938,9 +976,9 @@ static void test_web(void **state) {
 
 static void test_web_traversal(void **state) {
     (void)state;
-    static const char *const wrong[] = { "/../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/etc/passwd", "/....//etc/passwd",
-        "//etc/passwd", "/./index.html", "/sub/../index.html", "/.hidden", "/link", "/index.html/", "/index.html%01.js",
-        "/index%2ehtml", "/\\..\\etc\\passwd", "/..;/index.html", "/etc/passwd" };
+    static const char *const wrong[] = { "/../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/etc/passwd",
+        "/....//etc/passwd", "//etc/passwd", "/./index.html", "/sub/../index.html", "/.hidden", "/link", "/index.html/",
+        "/index.html%01.js", "/index%2ehtml", "/\\..\\etc\\passwd", "/..;/index.html", "/etc/passwd" };
     for (size_t i = 0; i < CHOP_COUNT(wrong); i++) {
         char text[256];
         (void)snprintf(text, sizeof text, "GET %s HTTP/1.1\r\n" HOST "\r\n", wrong[i]);

@@ -1,4 +1,5 @@
-/* The gateway's parts without a socket: route table, templates, targets, limits, sessions, traces, web files, OpenAPI. */
+/* The gateway's parts without a socket: route table, templates, targets, limits, sessions, traces, web files, OpenAPI.
+ */
 #include "limit.h"
 #include "openapi.h"
 #include "pb.h"
@@ -98,8 +99,9 @@ static void test_every_row_is_reached(void **state) {
 static void test_unknown_paths(void **state) {
     (void)state;
     struct routes *r = all_routes();
-    static const char *const wrong[] = { "", "/", "/v1", "/v1/", "//v1/me", "/v1//me", "/v1/me/", "/V1/me", "/v1/acts//commit",
-        "/v1/seals/a/b", "/V/", "/V", "/V/a/b", "v1/me", "/v1/me%00", "/v1/acts/x/commit/y/z/1/2/3/4", "*" };
+    static const char *const wrong[] = { "", "/", "/v1", "/v1/", "//v1/me", "/v1//me", "/v1/me/", "/V1/me",
+        "/v1/acts//commit", "/v1/seals/a/b", "/V/", "/V", "/V/a/b", "v1/me", "/v1/me%00",
+        "/v1/acts/x/commit/y/z/1/2/3/4", "*" };
     for (size_t i = 0; i < CHOP_COUNT(wrong); i++) {
         struct route_match m;
         assert_ptr_equal(routes_match(r, "GET", wrong[i], &m), CHOP_ERR(ENOTFOUND));
@@ -116,24 +118,31 @@ static bool has_row(const ProtobufCServiceDescriptor *service, const char *rpc) 
 /* Every call of every service has a row, but for those that the protos call internal: they must have none. */
 static void test_every_call_has_a_row(void **state) {
     (void)state;
-    static const ProtobufCServiceDescriptor *const services[] = { &pb__identity__descriptor, &pb__authorization__descriptor,
-        &pb__issuance__descriptor, &pb__printer_bridge__descriptor, &pb__filing_relay__descriptor, &pb__verification__descriptor };
-    static const char *const internal[] = { "Identity.ResolveSession", "Identity.EnrolPrinter", "Authorization.FetchArtwork",
-        "Authorization.FetchSpecimen", "Authorization.FindGrantState", "Issuance.FindImpression" };
+    static const ProtobufCServiceDescriptor *const services[] = { &pb__identity__descriptor,
+        &pb__authorization__descriptor, &pb__issuance__descriptor, &pb__printer_bridge__descriptor,
+        &pb__filing_relay__descriptor, &pb__verification__descriptor };
+    static const char *const internal[] = { "Identity.ResolveSession", "Identity.EnrolPrinter",
+        "Authorization.FetchArtwork", "Authorization.FetchSpecimen", "Authorization.FindGrantState",
+        "Issuance.FindImpression" };
     for (size_t s = 0; s < CHOP_COUNT(services); s++) {
         for (unsigned m = 0; m < services[s]->n_methods; m++) {
             const char *rpc = services[s]->methods[m].name;
             const char *name = arena_printf(mem, "%s.%s", services[s]->short_name, rpc);
             bool hidden = strcmp(rpc, "ReadEvents") == 0;
-            for (size_t i = 0; i < CHOP_COUNT(internal); i++) hidden |= strcmp(internal[i], name) == 0;
+            for (size_t i = 0; i < CHOP_COUNT(internal); i++)
+                hidden |= strcmp(internal[i], name) == 0;
             if (has_row(services[s], rpc) == hidden) fail_msg("%s %s", name, hidden ? "is internal" : "has no row");
         }
     }
 }
 
 static void row_refused(const char *path, const char *rpc) {
-    struct route row = { .method = "GET", .path = path, .service = &pb__authorization__descriptor, .bus_name = "authorization",
-        .rpc = rpc, .doc = "x" };
+    struct route row = { .method = "GET",
+        .path = path,
+        .service = &pb__authorization__descriptor,
+        .bus_name = "authorization",
+        .rpc = rpc,
+        .doc = "x" };
     struct routes *r = NULL;
     assert_ptr_equal(routes_new(&row, 1, &r), CHOP_ERR(EINTERNAL));
     assert_string_equal(chop_detail_field(), path);
@@ -164,8 +173,10 @@ static void test_target(void **state) {
     assert_string_equal(text, "a/b+c 印");
     assert_null(decode("a+b%2B", true, &text));
     assert_string_equal(text, "a b+");
-    static const char *const wrong[] = { "%", "%4", "%zz", "a%0", "%00", "a%00b", "%ff", "%c0%80", "%ed%a0%80", "%-1", "% 1" };
-    for (size_t i = 0; i < CHOP_COUNT(wrong); i++) assert_ptr_equal(decode(wrong[i], false, &text), CHOP_ERR(EINVAL));
+    static const char *const wrong[] = { "%", "%4", "%zz", "a%0", "%00", "a%00b", "%ff", "%c0%80", "%ed%a0%80", "%-1",
+        "% 1" };
+    for (size_t i = 0; i < CHOP_COUNT(wrong); i++)
+        assert_ptr_equal(decode(wrong[i], false, &text), CHOP_ERR(EINVAL));
     assert_string_equal(text, "a b+");
 }
 
@@ -190,7 +201,8 @@ static void test_query(void **state) {
     assert_ptr_equal(query("limit"), CHOP_ERR(EINVAL));
     assert_ptr_equal(query("view=%00"), CHOP_ERR(EINVAL));
     char many[200] = "";
-    for (int i = 0; i < 33; i++) strcat(many, "view&");
+    for (int i = 0; i < 33; i++)
+        strcat(many, "view&");
     assert_ptr_equal(query(many), CHOP_ERR(ELIMIT));
     char *found = NULL;
     assert_null(target_query_find("from=singlemessage&c=12%2034&c=9", "c", mem, &found));
@@ -203,7 +215,8 @@ static void test_limit(void **state) {
     (void)state;
     struct limit *l = limit_new(10, 3);
     int64_t now = INT64_C(1000000000000), wait = 0;
-    for (int i = 0; i < 3; i++) assert_true(limit_take(l, chop_str("a"), 1, now, &wait));
+    for (int i = 0; i < 3; i++)
+        assert_true(limit_take(l, chop_str("a"), 1, now, &wait));
     assert_false(limit_take(l, chop_str("a"), 1, now, &wait));
     assert_int_equal(wait, 1);
     assert_true(limit_take(l, chop_str("b"), 3, now, &wait)); /* another key has its own */
@@ -215,7 +228,8 @@ static void test_limit(void **state) {
     assert_false(limit_take(l, chop_str("a"), 1, now + INT64_C(3600000000000), &wait));
     limit_free(l);
     l = limit_new(0, 1);
-    for (int i = 0; i < 100; i++) assert_true(limit_take(l, chop_str("a"), 1, now, &wait));
+    for (int i = 0; i < 100; i++)
+        assert_true(limit_take(l, chop_str("a"), 1, now, &wait));
     limit_free(l);
 }
 
@@ -225,7 +239,8 @@ static void test_limit_survives_a_flood(void **state) {
     struct limit *l = limit_new(1, 5);
     int64_t now = INT64_C(1000000000000), wait;
     assert_true(limit_take(l, chop_str("guesser"), 5, now, &wait));
-    for (uint64_t i = 0; i < 300000; i++) (void)limit_take(l, CHOP_BYTES(&i, sizeof i), 1, now, &wait);
+    for (uint64_t i = 0; i < 300000; i++)
+        (void)limit_take(l, CHOP_BYTES(&i, sizeof i), 1, now, &wait);
     assert_false(limit_take(l, chop_str("guesser"), 1, now, &wait));
     limit_free(l);
 }

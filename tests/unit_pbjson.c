@@ -157,8 +157,8 @@ static void test_numbers_refused(void **state) {
 
 static void test_base64_refused(void **state) {
     (void)state;
-    static const char *const wrong[] = { "A", "AA", "AAA", "AA=", "A===", "====", "AA==AAAA", "AB==", "AAB=", "A-A=",
-        "A_A=", "AAAA ", " AAA", "AA=A", "=AAA" };
+    static const char *const wrong[] = { "A", "AA", "AAA", "AA=", "A===", "====", "AA==AAAA",
+        "AB==", "AAB=", "A-A=", "A_A=", "AAAA ", " AAA", "AA=A", "=AAA" };
     for (size_t i = 0; i < CHOP_COUNT(wrong); i++) {
         refused(arena_printf(mem, "{\"data\":\"%s\"}", wrong[i]), "data");
         refused(arena_printf(mem, "{\"blobs\":[\"\",\"%s\"]}", wrong[i]), "blobs[1]");
@@ -172,9 +172,11 @@ static void test_base64_refused(void **state) {
 
 static void test_structure_refused(void **state) {
     (void)state;
-    static const char *const wrong[] = { "", " ", "null", "[]", "1", "\"x\"", "{", "{}}", "{} {}", "{},", "{\"i32\":1,}",
-        "{,}", "{i32:1}", "{'i32':1}", "{}\xef\xbb\xbf", "\xef\xbb\xbf{}", "// {}\n{}", "{}x", "{\"i32\":1 \"u32\":1}" };
-    for (size_t i = 0; i < CHOP_COUNT(wrong); i++) refused(wrong[i], "");
+    static const char *const wrong[] = { "", " ", "null", "[]", "1", "\"x\"", "{", "{}}", "{} {}", "{},",
+        "{\"i32\":1,}", "{,}", "{i32:1}", "{'i32':1}", "{}\xef\xbb\xbf", "\xef\xbb\xbf{}", "// {}\n{}", "{}x",
+        "{\"i32\":1 \"u32\":1}" };
+    for (size_t i = 0; i < CHOP_COUNT(wrong); i++)
+        refused(wrong[i], "");
     refused_n("{}\0", 3, "EINVAL", "");
     refused("{\"i32\" 1}", "i32");
     refused("{\"names\":[\"a\",]}", "names[1]");
