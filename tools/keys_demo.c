@@ -68,7 +68,8 @@ static chop_err make_hpke_key(const struct deployment *d) {
     const char *path = deployment_path(d, "issuance-hpke.pem");
     TRY(file_must_be_new(path));
     TRY(crypto_key_generate(CRYPTO_ES256, &k));
-    return crypto_key_save(k, path);
+    TRY(crypto_key_save(k, path));
+    return file_write(deployment_path(d, "issuance-hpke.spki"), crypto_key_spki(k), 0644); /* what authorization seals to */
 }
 
 static chop_err make_tls(struct deployment *d) {
