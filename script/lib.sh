@@ -134,7 +134,9 @@ secret() { # NAME: a random secret in a file of its own, made once
 # The server refuses root; and the user that runs it may not be able to enter this checkout. Then its data lies under
 # /var/tmp, linked from here.
 pg_user() { if [ "$(id -u)" = 0 ]; then echo postgres; else id -un; fi; }
-as_pg() { if [ "$(id -u)" = 0 ]; then (cd / && setpriv --reuid="$(pg_user)" --regid="$(id -g "$(pg_user)")" --clear-groups "$@"); else "$@"; fi; }
+PG_RUN=()
+[ "$(id -u)" != 0 ] || PG_RUN=(setpriv --reuid=postgres --regid=postgres --clear-groups)
+as_pg() { (cd / && "${PG_RUN[@]}" "$@"); }
 
 pg_place() {
     local link=$CHOP_VAR/pg dir
@@ -174,13 +176,11 @@ log_min_duration_statement = 1000
 CONF
     fi
     rm -f "$CHOP_VAR/run/pg.ready"
-    local log=$CHOP_VAR/log/pg.log
-    (cd / && exec setsid bash -c '. "$0" && as_pg_exec "$@"' "$ROOT/script/lib.sh" $PG_BIN/postgres -D "$dir/data" \
-        -k "$dir" -h 127.0.0.1 -p "$PORT_PG") >>"$log" 2>&1 </dev/null &
+    (cd / && exec setsid "${PG_RUN[@]}" $PG_BIN/postgres -D "$dir/data" -k "$dir" -h 127.0.0.1 -p "$PORT_PG") \
+        >>"$CHOP_VAR/log/pg.log" 2>&1 </dev/null &
     echo $! >"$CHOP_VAR/run/pg.pid"
     wait_until 30 "PostgreSQL" $PG_BIN/pg_isready -q -h "$dir" -p "$PORT_PG" -U chop
 }
-as_pg_exec() { if [ "$(id -u)" = 0 ]; then exec setpriv --reuid="$(pg_user)" --regid="$(id -g "$(pg_user)")" --clear-groups "$@"; else exec "$@"; fi; }
 
 pg_sql() { # PSQL OPTIONS...
     as_pg psql -X -q -h "$(readlink -f "$CHOP_VAR/pg")" -p "$PORT_PG" -U chop -d "${PG_DATABASE:-chop}" "$@"
@@ -189,11 +189,11 @@ pg_sql() { # PSQL OPTIONS...
 pg_setup() {
     PG_DATABASE=postgres pg_sql -tAc "SELECT 1 FROM pg_database WHERE datname = 'chop'" | grep -q 1 ||
         PG_DATABASE=postgres pg_sql -c 'CREATE DATABASE chop'
-    local args=() s
-    for s in $SERVICES_WITH_STORE; do args+=(-v "${s//-/_}=$(secret "pg-$s")"); done
-    # Through standard input: the file may lie where the database's user cannot read; passwords only reach psql's
-    # arguments as variables of this private server, readable by its own user alone.
-    pg_sql "${args[@]}" <"$ROOT/deploy/postgres/roles.sql" >/dev/null
+    local s
+    { # through standard input: no password in anyone's arguments
+        for s in $SERVICES_WITH_STORE; do printf "\\set %s '%s'\n" "${s//-/_}" "$(secret "pg-$s")"; done
+        cat "$ROOT/deploy/postgres/roles.sql"
+    } | pg_sql >/dev/null
 }
 SERVICES_WITH_STORE="identity authorization issuance filing-relay verification printer-bridge"
 
@@ -260,7 +260,7 @@ service_env() { # NAME -> ENV array
         ENV+=("PGPASSFILE=$CHOP_VAR/secrets/pgpass-$s" "${p}_DB=host=127.0.0.1 port=$PORT_PG dbname=chop user=chop_${s//-/_} application_name=$s") ;;
     esac
     case $s in
-        gateway) ENV+=("${p}_LISTEN=127.0.0.1:$PORT_HTTP" "${p}_WEB=$ROOT/terminals/web" "${p}_VERIFY_HOST=$VERIFY_HOST") ;;
+        gateway) ENV+=("${p}_PORT=$PORT_HTTP" "${p}_WEB=$ROOT/terminals/web") ;;
         identity) secret operator >/dev/null
             ENV+=("${p}_SIGN_KEY=$K/identity.pem" "${p}_CA_KEY=$K/identity-ca.pem" "${p}_CA_CERT=$K/ca.crt"
                 "${p}_OPERATOR_TOKEN_FILE=$CHOP_VAR/secrets/operator") ;;
@@ -315,12 +315,13 @@ stack_up() {
 }
 
 stack_down() {
-    local s
+    local s pids=()
     for s in printer gateway verification filing-relay printer-bridge issuance authorization identity \
         registry-police registry-third-party registry-internal mosquitto nats; do
         stop_one "$s" 5 &
+        pids+=($!)
     done
-    wait
+    wait "${pids[@]}"
     # "fast": PostgreSQL ends its sessions itself.
     if alive pg; then kill -INT "$(cat "$CHOP_VAR/run/pg.pid")" 2>/dev/null || true; fi
     stop_one pg 20
