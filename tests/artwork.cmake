@@ -7,6 +7,10 @@ foreach(name unit_artwork unit_paper)
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
 endforeach()
 
+# The letters of the marks are what their command makes.
+add_test(NAME glyphs_fresh COMMAND sh -c "$<TARGET_FILE:chop-draw> glyphs | cmp - ${CMAKE_SOURCE_DIR}/lib/markblock_glyphs.h")
+set_tests_properties(glyphs_fresh PROPERTIES LABELS unit ENVIRONMENT "ASAN_OPTIONS=detect_leaks=0")
+
 # Marks are read back by two decoders that have nothing in common: zbar and, where it is installed, ZXing.
 find_package(ZXing QUIET)
 if(ZXing_FOUND)
