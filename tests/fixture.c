@@ -189,7 +189,7 @@ const char *fixture_nats_url(void) {
 }
 
 struct bus *fixture_bus(void) {
-    if (!w.bus) must(bus_open(&(struct bus_options){ .url = fixture_nats_url(), .name = "fixture" }, &w.bus), "bus");
+    if (!w.bus) must(bus_open(&(struct bus_options){ fixture_nats_url(), "", "", "fixture" }, &w.bus), "bus");
     return w.bus;
 }
 
