@@ -129,6 +129,11 @@ secret() { # NAME: a random secret in a file of its own, made once
     cat "$file"
 }
 
+webhook_secret() { # NAME: as Standard Webhooks writes it
+    local file=$CHOP_VAR/secrets/webhook-$1
+    [ -s "$file" ] || (umask 077; printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64 -w0)" >"$file")
+}
+
 # ---- PostgreSQL ----------------------------------------------------------------------------
 
 # The server refuses root; and the user that runs it may not be able to enter this checkout. Then its data lies under
@@ -228,7 +233,7 @@ mqtt_start() {
 
 registry_start() { # NAME TITLE PORT
     mkdir -p "$CHOP_VAR/registry-$1"
-    secret "webhook-$1" >/dev/null
+    webhook_secret "$1"
     # shellcheck disable=SC2086
     launch "registry-$1" "$BUILD/bin/chop-registry" --name "$1" --title "$2" --listen "127.0.0.1:$3" \
         --dir "$CHOP_VAR/registry-$1" --keys "$CHOP_VAR/keys" --sign-key "$CHOP_VAR/keys/registry-$1.pem" \
@@ -288,9 +293,16 @@ service_start() { # NAME [VAR=VALUE...]
     launch "$s" env "${ENV[@]}" "$@" "$BUILD/bin/chop-$s"
 }
 
-service_ready() { # NAME
-    if ! alive "$1"; then tail -n 3 "$CHOP_VAR/log/$1.log" >&2; die "$1 did not start"; fi
-    [ -e "$CHOP_VAR/run/$1.ready" ]
+service_wait() { # NAME: until it is ready, or says why not
+    local until=$(($(now_ms) + 20000))
+    while [ ! -e "$CHOP_VAR/run/$1.ready" ]; do
+        if ! alive "$1" || [ "$(now_ms)" -ge $until ]; then
+            tail -n 3 "$CHOP_VAR/log/$1.log" >&2
+            say "$1 did not start; see $CHOP_VAR/log/$1.log" >&2
+            return 1
+        fi
+        sleep 0.03
+    done
 }
 SERVICES="identity authorization issuance filing-relay verification printer-bridge gateway"
 
@@ -310,7 +322,7 @@ stack_up() {
     pg_setup
     registries_start
     for s in $SERVICES; do service_start "$s"; done
-    for s in $SERVICES; do wait_until 20 "$s" service_ready "$s" || die "$s is not ready; see $CHOP_VAR/log/$s.log"; done
+    for s in $SERVICES; do service_wait "$s"; done
     printf 'http://127.0.0.1:%s\n' "$PORT_HTTP" >"$CHOP_VAR/run/url"
 }
 

@@ -1,6 +1,7 @@
 -- One role and schema a service; nobody reads another's.
--- psql -v identity=PASSWORD -v authorization=... -v issuance=... -v filing_relay=... -v verification=... -v printer_bridge=...
+-- The psql variables identity, authorization, issuance, filing_relay, verification, printer_bridge hold the passwords.
 \set ON_ERROR_STOP on
+SET client_min_messages = warning;
 CREATE TEMP TABLE part (name text, password text);
 INSERT INTO part VALUES
     ('identity', :'identity'), ('authorization', :'authorization'), ('issuance', :'issuance'),
