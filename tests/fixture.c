@@ -20,7 +20,7 @@
 #define MAX_PROGRAMS 32
 #define MAX_ROLES 16
 
-static const char *const purposes[] = { "identity", "identity-ca", "authorization", "issuance", "bridge" };
+static const char *const purposes[] = { "identity", "identity-ca", "authorization", "issuance", "bridge", "registry" };
 
 struct fixture_program {
     const char *service;
@@ -95,22 +95,25 @@ static void pg_init(void) {
     int fd = open(pg_log(), O_CREAT | O_WRONLY, 0666); /* by us first: the server's user may not create it */
     if (fd >= 0) (void)close(fd);
     const char *data = fixture_text("%s/data", dir);
-    if (fixture_run(&(struct fixture_command){ .user = "postgres", .log = pg_log(),
-            .argv = ARGV(PG_BIN "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                "--locale=C.UTF-8", "-N", "--no-instructions") }) != 0)
+    if (fixture_run(&(struct fixture_command){ .user = "postgres",
+            .log = pg_log(),
+            .argv = ARGV(PG_BIN "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
+                "-N", "--no-instructions") }) != 0)
         fixture_die("initdb failed: see %s", pg_log());
 }
 
 static bool pg_answers(void) {
-    return fixture_run(&(struct fixture_command){ .log = "/dev/null",
-               .argv = ARGV(PG_BIN "pg_isready", "-q", "-h", fixture_text("%s/pg", w.dir)) }) == 0;
+    return fixture_run(&(struct fixture_command){
+               .log = "/dev/null", .argv = ARGV(PG_BIN "pg_isready", "-q", "-h", fixture_text("%s/pg", w.dir)) }) == 0;
 }
 
 static void pg_up(void) {
     const char *dir = fixture_text("%s/pg", fixture_dir()), *data = fixture_text("%s/data", dir);
     struct stat st;
     if (stat(data, &st) != 0) pg_init();
-    w.postgres = fixture_spawn(&(struct fixture_command){ .user = "postgres", .log = pg_log(), .end_signal = SIGQUIT,
+    w.postgres = fixture_spawn(&(struct fixture_command){ .user = "postgres",
+        .log = pg_log(),
+        .end_signal = SIGQUIT,
         .argv = ARGV(PG_BIN "postgres", "-D", data, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c",
             "max_connections=200", "-c", "shared_buffers=32MB") });
     for (int i = 0; i < 600; i++, fixture_sleep_ms(50))
@@ -119,9 +122,9 @@ static void pg_up(void) {
 }
 
 static const char *psql(const char *user, const char *sql) {
-    char *text = fixture_output(&(struct fixture_command){ .argv = ARGV("psql", "-X", "-q", "-A", "-t", "-v",
-                                                               "ON_ERROR_STOP=1", "-h", fixture_text("%s/pg", w.dir),
-                                                               "-U", user, "-d", "postgres", "-c", sql) });
+    char *text = fixture_output(
+        &(struct fixture_command){ .argv = ARGV("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h",
+                                       fixture_text("%s/pg", w.dir), "-U", user, "-d", "postgres", "-c", sql) });
     size_t n = strlen(text);
     if (n && text[n - 1] == '\n') text[n - 1] = 0;
     const char *kept = fixture_text("%s", text);
@@ -222,6 +225,7 @@ static void entry_fill(Pb__KeyEntry *e, size_t i) {
     *e = (Pb__KeyEntry)PB__KEY_ENTRY__INIT;
     e->kid = PB_STR(crypto_key_kid(w.keys[i]));
     e->purpose = PB_STR(purposes[i]);
+    if (strcmp(purposes[i], "registry") == 0) e->name = PB_STR("police"); /* a registry's key names its registry */
     e->algorithm = PB_STR(crypto_alg_name(crypto_key_alg(w.keys[i])));
     e->public_key = PB_BIN(crypto_key_spki(w.keys[i]));
     e->not_before = chop_now_ms() - (int64_t)86400000;
@@ -326,11 +330,13 @@ struct fixture_program *fixture_start(const char *service, const char *sign_purp
     static int started;
     const char *all[64], *ready = fixture_text("%s/%s.%d.ready", fixture_dir(), service, ++started);
     size_t n = base_env(service, sign_purpose, ready, all);
-    for (size_t i = 0; env && env[i] && n < CHOP_COUNT(all) - 1; i++) all[n++] = env[i];
+    for (size_t i = 0; env && env[i] && n < CHOP_COUNT(all) - 1; i++)
+        all[n++] = env[i];
     all[n] = NULL;
     struct fixture_program *p = program_slot();
     p->service = fixture_text("%s", service);
-    p->pid = fixture_spawn(&(struct fixture_command){ .env = all, .log = fixture_text("%s/%s.log", w.dir, service),
+    p->pid = fixture_spawn(&(struct fixture_command){ .env = all,
+        .log = fixture_text("%s/%s.log", w.dir, service),
         .argv = ARGV(fixture_text(FIXTURE_BIN "/chop-%s", service)) });
     ready_wait(p, ready);
     return p;
@@ -382,7 +388,8 @@ void fixture_kill_part(enum fixture_part part) {
 }
 
 static void keys_free(void) {
-    for (size_t i = 0; i < CHOP_COUNT(purposes); i++) crypto_key_free(w.keys[i]);
+    for (size_t i = 0; i < CHOP_COUNT(purposes); i++)
+        crypto_key_free(w.keys[i]);
     crypto_key_free(w.root);
     trust_free(w.trust);
 }
@@ -410,7 +417,7 @@ const char *fixture_base64(struct chop_bytes b) {
     if (!out) fixture_die("out of memory");
     for (size_t i = 0; i < b.n; i += 3) {
         uint32_t v = (uint32_t)b.p[i] << 16 | (i + 1 < b.n ? (uint32_t)b.p[i + 1] << 8 : 0) |
-            (i + 2 < b.n ? (uint32_t)b.p[i + 2] : 0);
+                     (i + 2 < b.n ? (uint32_t)b.p[i + 2] : 0);
         *p++ = digits[v >> 18];
         *p++ = digits[v >> 12 & 63];
         *p++ = i + 1 < b.n ? digits[v >> 6 & 63] : '=';

@@ -36,7 +36,8 @@ const char *fixture_sql(const char *role, const char *sql);
 const char *fixture_nats_url(void);
 struct bus *fixture_bus(void);
 
-/* ---- keys: one ES256 key a purpose (identity, identity-ca, authorization, issuance, bridge), valid now ---- */
+/* ---- keys: one ES256 key a purpose (identity, identity-ca, authorization, issuance, bridge, registry), valid now;
+ * the registry is named police ---- */
 const struct crypto_key *fixture_key(const char *purpose);
 const char *fixture_key_path(const char *purpose); /* PEM */
 const char *fixture_keys_dir(void);                /* root.spki, manifest.signed */
