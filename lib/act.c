@@ -73,8 +73,8 @@ static chop_err act_store(struct call *c, const struct act_new *a, const Pb__Pre
         I_(out->expires_at));
 }
 
-chop_err act_prepare(struct call *c, const struct crypto_key *signer, const struct act_new *a,
-    Pb__PrepareActReply *out) {
+chop_err act_prepare(
+    struct call *c, const struct crypto_key *signer, const struct act_new *a, Pb__PrepareActReply *out) {
     if (!c->who) return CHOP_FAIL(EAUTH, NULL, "an act needs a member");
     if (!signer) return CHOP_FAIL(EINTERNAL, NULL, "no key to sign tickets");
     TRY(clauses_check(a));
@@ -113,8 +113,8 @@ static bool same_bytes(ProtobufCBinaryData a, const uint8_t *b) {
 }
 
 /* Names what differs: a terminal that mixes two acts up should read which one. */
-static const char *proof_mismatch(const struct call *c, const struct act *a, const uint8_t ticket_digest[32],
-    const Pb__Proof *p) {
+static const char *proof_mismatch(
+    const struct call *c, const struct act *a, const uint8_t ticket_digest[32], const Pb__Proof *p) {
     if (strcmp(p->audience, c->name) != 0) return "audience";
     if (strcmp(p->act_id, a->act_id) != 0) return "act_id";
     if (!same_bytes(p->ticket_digest, ticket_digest)) return "ticket_digest";
@@ -128,14 +128,15 @@ static const char *proof_mismatch(const struct call *c, const struct act *a, con
 static chop_err proof_clauses_check(struct call *c, const Pb__Ticket *ticket, const Pb__Proof *p) {
     const char **proven = ARENA_ARRAY(c->mem, const char *, p->n_factors + 1);
     if (!proven) return CHOP_ERR(EMEMORY);
-    for (size_t i = 0; i < p->n_factors; i++) proven[i] = p->factors[i]->factor;
+    for (size_t i = 0; i < p->n_factors; i++)
+        proven[i] = p->factors[i]->factor;
     if (ticket->n_clauses == 0 || !act_clauses_met(ticket->clauses, ticket->n_clauses, proven, p->n_factors))
         return CHOP_FAIL(ECLAUSE, "proof", "the proof does not satisfy the required factors");
     return NULL;
 }
 
-static chop_err proof_check(struct call *c, const Pb__Signed *ticket_signed, const Pb__Ticket *ticket,
-    struct chop_bytes proof, struct act *a) {
+static chop_err proof_check(
+    struct call *c, const Pb__Signed *ticket_signed, const Pb__Ticket *ticket, struct chop_bytes proof, struct act *a) {
     if (proof.n == 0 || proof.n > PROOF_MAX_BYTES) return CHOP_FAIL(EINVAL, "proof", "missing or too long");
     Pb__Signed *signed_proof;
     Pb__Proof *p;
@@ -155,17 +156,24 @@ static chop_err proof_check(struct call *c, const Pb__Signed *ticket_signed, con
 }
 
 static struct act row_read(const struct db_rows *r, const char *act_id) {
-    struct act a = { .act_id = act_id, .kind = db_text(r, 0, 0), .organization_id = db_text(r, 0, 1),
-        .member_id = db_text(r, 0, 2), .terminal_id = db_text(r, 0, 3), .content = db_bytes(r, 0, 4),
-        .secret = db_bytes(r, 0, 5), .prepared_at = db_int(r, 0, 7), .committed = db_bool(r, 0, 9),
-        .result = db_bytes(r, 0, 10), .proof_signed = db_bytes(r, 0, 11) };
+    struct act a = { .act_id = act_id,
+        .kind = db_text(r, 0, 0),
+        .organization_id = db_text(r, 0, 1),
+        .member_id = db_text(r, 0, 2),
+        .terminal_id = db_text(r, 0, 3),
+        .content = db_bytes(r, 0, 4),
+        .secret = db_bytes(r, 0, 5),
+        .prepared_at = db_int(r, 0, 7),
+        .committed = db_bool(r, 0, 9),
+        .result = db_bytes(r, 0, 10),
+        .proof_signed = db_bytes(r, 0, 11) };
     crypto_sha256(a.content, a.content_digest);
     return a;
 }
 
 static bool caller_owns(const struct call *c, const struct act *a) {
     return c->who && strcmp(c->who->member_id, a->member_id) == 0 &&
-        strcmp(c->who->organization_id, a->organization_id) == 0;
+           strcmp(c->who->organization_id, a->organization_id) == 0;
 }
 
 /* A retried commit may come long after the proof's two minutes: it only reads what was answered. */

@@ -21,7 +21,8 @@ CREATE TABLE act (
 CREATE INDEX act_stale ON act (expires_at) WHERE committed_at IS NULL;
 
 -- query: act_add
-INSERT INTO act (act_id, kind, organization_id, member_id, terminal_id, content, secret, ticket, prepared_at, expires_at)
+INSERT INTO act (act_id, kind, organization_id, member_id, terminal_id, content, secret, ticket, prepared_at,
+                 expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 
 -- query: act_forget_stale

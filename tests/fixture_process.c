@@ -74,7 +74,8 @@ pid_t fixture_spawn(const struct fixture_command *c) {
 
 int fixture_wait(pid_t pid) {
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
     return status;
 }
 

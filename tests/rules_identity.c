@@ -6,11 +6,11 @@
 #include <cmocka.h>
 
 #define OK(e) assert_null(e)
-#define BAD(e)                                                                                \
-    do {                                                                                      \
-        chop_detail_clear();                                                                  \
-        assert_ptr_equal((e), CHOP_ERR(EINVAL));                                              \
-        assert_string_equal(chop_detail_field(), "f");                                        \
+#define BAD(e)                                                                                                         \
+    do {                                                                                                               \
+        chop_detail_clear();                                                                                           \
+        assert_ptr_equal((e), CHOP_ERR(EINVAL));                                                                       \
+        assert_string_equal(chop_detail_field(), "f");                                                                 \
     } while (0)
 
 static void test_slug(void **state) {
@@ -20,7 +20,8 @@ static void test_slug(void **state) {
     OK(rules_slug("f", "abcdefghijklmnopqrstuvwxyz012345"));
     const char *bad[] = { "", "a", "abcdefghijklmnopqrstuvwxyz0123456", "-ab", "ab-", "Ab", "a_b", "a b", "a\n", "单位",
         "a/b" };
-    for (size_t i = 0; i < CHOP_COUNT(bad); i++) BAD(rules_slug("f", bad[i]));
+    for (size_t i = 0; i < CHOP_COUNT(bad); i++)
+        BAD(rules_slug("f", bad[i]));
 }
 
 static void test_account(void **state) {
@@ -29,7 +30,8 @@ static void test_account(void **state) {
     OK(rules_account("f", "0x@example.org"));
     const char *bad[] = { "", "a", ".ab", "@ab", "_ab", "-ab", "Ab", "a b", "a/b", "a\tb", "张三",
         "a1234567890123456789012345678901234567890123456789012345678901234" };
-    for (size_t i = 0; i < CHOP_COUNT(bad); i++) BAD(rules_account("f", bad[i]));
+    for (size_t i = 0; i < CHOP_COUNT(bad); i++)
+        BAD(rules_account("f", bad[i]));
 }
 
 static void test_text(void **state) {
@@ -49,7 +51,8 @@ static void test_text(void **state) {
 static void test_uscc(void **state) {
     (void)state;
     const char *good[] = { "9144030071526726XG", "914403001922038216" };
-    for (size_t i = 0; i < CHOP_COUNT(good); i++) OK(rules_uscc("f", good[i]));
+    for (size_t i = 0; i < CHOP_COUNT(good); i++)
+        OK(rules_uscc("f", good[i]));
     BAD(rules_uscc("f", "914403001922038216X"));
     BAD(rules_uscc("f", "91440300192203821"));
     BAD(rules_uscc("f", "9144030019220382l6"));
@@ -99,8 +102,12 @@ static void test_password(void **state) {
 /* Every set of the four roles: allowed exactly where all of it is one of the three powers. */
 static void test_roles_table(void **state) {
     (void)state;
-    static const bool allowed[16] = { [0] = true, [ROLE_USER] = true, [ROLE_MANAGER] = true, [ROLE_ADMIN] = true,
-        [ROLE_MANAGER | ROLE_ADMIN] = true, [ROLE_AUDITOR] = true };
+    static const bool allowed[16] = { [0] = true,
+        [ROLE_USER] = true,
+        [ROLE_MANAGER] = true,
+        [ROLE_ADMIN] = true,
+        [ROLE_MANAGER | ROLE_ADMIN] = true,
+        [ROLE_AUDITOR] = true };
     for (unsigned set = 0; set < 16; set++) {
         const char *names[4];
         size_t n = rules_roles_names(set, names);
@@ -138,7 +145,8 @@ static void test_roles_text(void **state) {
 
 static void test_pause(void **state) {
     (void)state;
-    for (int64_t k = 0; k < RULES_FREE_TRIES; k++) assert_int_equal(rules_pause_ms(k), 0);
+    for (int64_t k = 0; k < RULES_FREE_TRIES; k++)
+        assert_int_equal(rules_pause_ms(k), 0);
     int64_t want = 1000;
     for (int64_t k = RULES_FREE_TRIES; k < 200; k++, want *= 2) {
         if (want > RULES_PAUSE_MAX_MS) want = RULES_PAUSE_MAX_MS;
@@ -152,7 +160,8 @@ static void test_factors(void **state) {
     assert_int_equal(rules_factor("password"), FACTOR_PASSWORD);
     assert_int_equal(rules_factor("key"), FACTOR_KEY);
     const char *others[] = { "fingerprint", "face", "realname", "alipay", "wechat", "oidc" };
-    for (size_t i = 0; i < CHOP_COUNT(others); i++) assert_int_equal(rules_factor(others[i]), FACTOR_OTHER);
+    for (size_t i = 0; i < CHOP_COUNT(others); i++)
+        assert_int_equal(rules_factor(others[i]), FACTOR_OTHER);
     assert_int_equal(rules_factor(""), FACTOR_UNKNOWN);
     assert_int_equal(rules_factor("Key"), FACTOR_UNKNOWN);
 }
@@ -170,7 +179,8 @@ static void test_code(void **state) {
     assert_string_equal(again, "01101ABCDE");
     assert_true(rules_code_read(" 0 1 2 3 4 5 6 7 8 9 ", again));
     const char *bad[] = { "", "012345678", "01234567890", "01234U6789", "01234567é", "0123456789\n" };
-    for (size_t i = 0; i < CHOP_COUNT(bad); i++) assert_false(rules_code_read(bad[i], again));
+    for (size_t i = 0; i < CHOP_COUNT(bad); i++)
+        assert_false(rules_code_read(bad[i], again));
 }
 
 int main(void) {

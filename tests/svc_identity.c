@@ -23,11 +23,11 @@ static Pb__CreateOrganizationRequest organization_request(const char *slug) {
 static void test_organization_fields(void **state) {
     (void)state;
     Pb__CreateOrganizationRequest in;
-#define BAD(field_, value, name)                                                              \
-    do {                                                                                      \
-        in = organization_request("fields");                                                  \
-        in.field_ = PB_STR(value);                                                            \
-        FAILS(CALL("CreateOrganization", &in, NULL, NULL), name, #field_);                    \
+#define BAD(field_, value, name)                                                                                       \
+    do {                                                                                                               \
+        in = organization_request("fields");                                                                           \
+        in.field_ = PB_STR(value);                                                                                     \
+        FAILS(CALL("CreateOrganization", &in, NULL, NULL), name, #field_);                                             \
     } while (0)
     BAD(operator_token, "", EAUTH);
     BAD(operator_token, OPERATOR "x", EAUTH);
@@ -57,10 +57,13 @@ static void test_no_secret_is_stored_or_logged(void **state) {
     assert_null(strstr(fixture_log("identity"), PASSWORD));
     assert_null(strstr(fixture_log("identity"), OPERATOR));
     assert_null(strstr(fixture_log("identity"), boss.token));
-    assert_string_equal(fixture_sql("identity", "SELECT count(*) FROM credential WHERE password_hash LIKE '$argon2id$%'"),
+    assert_string_equal(
+        fixture_sql("identity", "SELECT count(*) FROM credential WHERE password_hash LIKE '$argon2id$%'"),
         fixture_sql("identity", "SELECT count(*) FROM credential WHERE kind = 'password'"));
     assert_string_equal(fixture_sql("identity", fixture_text("SELECT count(*) FROM session WHERE "
-                                                             "token_hash = sha256('%s')", boss.token)), "1");
+                                                             "token_hash = sha256('%s')",
+                                                    boss.token)),
+        "1");
 }
 
 /* ---- signing in ---- */
@@ -91,7 +94,8 @@ static void test_sign_in_wrong(void **state) {
 static void test_throttle(void **state) {
     (void)state;
     struct person p = world_member(&boss, "throttled", "user");
-    for (int i = 0; i < 5; i++) FAILS(sign_in("acme", p.account, "wrong password", NULL), EAUTH, NO_FIELD);
+    for (int i = 0; i < 5; i++)
+        FAILS(sign_in("acme", p.account, "wrong password", NULL), EAUTH, NO_FIELD);
     FAILS(sign_in("acme", p.account, PASSWORD, NULL), ETHROTTLED, NO_FIELD);
     WORKS(sign_in("acme", "boss", PASSWORD, NULL)); /* others go on */
     (void)fixture_sql("identity", "UPDATE throttle SET blocked_until = 0");
@@ -102,7 +106,8 @@ static void test_throttle(void **state) {
 
 static void test_unknown_accounts_are_throttled_too(void **state) {
     (void)state;
-    for (int i = 0; i < 5; i++) FAILS(sign_in("acme", "ghost", "wrong password", NULL), EAUTH, NO_FIELD);
+    for (int i = 0; i < 5; i++)
+        FAILS(sign_in("acme", "ghost", "wrong password", NULL), EAUTH, NO_FIELD);
     FAILS(sign_in("acme", "ghost", "wrong password", NULL), ETHROTTLED, NO_FIELD);
 }
 
@@ -128,7 +133,8 @@ static Pb__StartSignInReply *start(const char *slug, const char *account) {
     return out;
 }
 
-static Pb__SignInRequest key_sign_in(const struct person *p, const Pb__StartSignInReply *s, const struct crypto_key *k) {
+static Pb__SignInRequest key_sign_in(
+    const struct person *p, const Pb__StartSignInReply *s, const struct crypto_key *k) {
     Pb__SignInRequest in = PB__SIGN_IN_REQUEST__INIT;
     in.organization = PB_STR(p->slug);
     in.account = PB_STR(p->account);
@@ -298,19 +304,20 @@ static void test_session_times(void **state) {
     struct person p = world_sign_in("acme", "boss", PASSWORD);
     Pb__ResolveSessionRequest in = PB__RESOLVE_SESSION_REQUEST__INIT;
     in.token = PB_STR(p.token);
-    (void)fixture_sql("identity", fixture_text("UPDATE session SET seen_at = seen_at - 43190000 WHERE session_id = '%s'",
-                                      p.session_id));
+    (void)fixture_sql("identity",
+        fixture_text("UPDATE session SET seen_at = seen_at - 43190000 WHERE session_id = '%s'", p.session_id));
     WORKS(CALL("ResolveSession", &in, NULL, NULL)); /* and is seen now */
-    (void)fixture_sql("identity", fixture_text("UPDATE session SET seen_at = seen_at - 43190000 WHERE session_id = '%s'",
-                                      p.session_id));
+    (void)fixture_sql("identity",
+        fixture_text("UPDATE session SET seen_at = seen_at - 43190000 WHERE session_id = '%s'", p.session_id));
     WORKS(CALL("ResolveSession", &in, NULL, NULL));
-    (void)fixture_sql("identity", fixture_text("UPDATE session SET seen_at = seen_at - 43200001 WHERE session_id = '%s'",
-                                      p.session_id));
+    (void)fixture_sql("identity",
+        fixture_text("UPDATE session SET seen_at = seen_at - 43200001 WHERE session_id = '%s'", p.session_id));
     FAILS(CALL("ResolveSession", &in, NULL, NULL), EAUTH, "token");
     p = world_sign_in("acme", "boss", PASSWORD);
     in.token = PB_STR(p.token);
     (void)fixture_sql("identity", fixture_text("UPDATE session SET expires_at = expires_at - 86400001 WHERE "
-                                               "session_id = '%s'", p.session_id));
+                                               "session_id = '%s'",
+                                      p.session_id));
     FAILS(CALL("ResolveSession", &in, NULL, NULL), EAUTH, "token");
 }
 
@@ -322,7 +329,8 @@ static void test_principal(void **state) {
     Pb__Principal *p;
     in.token = PB_STR(boss.token);
     WORKS(CALL("ResolveSession", &in, NULL, &out));
-    WORKS(trust_verify_packed(fixture_trust(), PB_BYTES(out->principal), "principal", chop_now_ms(), fixture_mem(), &s));
+    WORKS(
+        trust_verify_packed(fixture_trust(), PB_BYTES(out->principal), "principal", chop_now_ms(), fixture_mem(), &s));
     WORKS(PB_UNPACK(pb__principal, PB_BYTES(s->payload), fixture_mem(), &p));
     assert_string_equal(p->member_id, boss.member_id);
     assert_string_equal(p->organization_id, boss.organization_id);
@@ -429,8 +437,9 @@ int main(void) {
         cmocka_unit_test(test_sign_in_challenge_binds), cmocka_unit_test(test_terminal_certificate),
         cmocka_unit_test(test_terminal_sign_in), cmocka_unit_test(test_key_serves_one_thing),
         cmocka_unit_test(test_terminal_possession), cmocka_unit_test(test_session_ends),
-        cmocka_unit_test(test_session_times), cmocka_unit_test(test_principal), cmocka_unit_test(test_needs_a_principal),
-        cmocka_unit_test(test_members), cmocka_unit_test(test_walls), cmocka_unit_test(test_keys_for_outsiders),
-        cmocka_unit_test(test_rehash), cmocka_unit_test(test_no_secret_is_stored_or_logged) };
+        cmocka_unit_test(test_session_times), cmocka_unit_test(test_principal),
+        cmocka_unit_test(test_needs_a_principal), cmocka_unit_test(test_members), cmocka_unit_test(test_walls),
+        cmocka_unit_test(test_keys_for_outsiders), cmocka_unit_test(test_rehash),
+        cmocka_unit_test(test_no_secret_is_stored_or_logged) };
     return cmocka_run_group_tests(tests, up, down);
 }

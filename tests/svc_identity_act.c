@@ -16,8 +16,8 @@ static void test_content_is_frozen(void **state) {
     Pb__Ticket *t;
     uint8_t digest[32];
     WORKS(world_prepare(&boss, world_member_add("frozen", "manager,admin"), &act));
-    WORKS(pbjson_read(&pb__identity_act_content__descriptor, PB_BYTES(act->content), &PBJSON_LIMITS, fixture_mem(),
-        &content));
+    WORKS(pbjson_read(
+        &pb__identity_act_content__descriptor, PB_BYTES(act->content), &PBJSON_LIMITS, fixture_mem(), &content));
     assert_string_equal(content->act_id, act->act_id);
     assert_string_equal(content->kind, "member-add");
     assert_string_equal(content->organization_name, "测试单位");
@@ -50,8 +50,8 @@ static void test_commit_once(void **state) {
     WORKS(world_commit(&boss, act->act_id, PB_BIN(CHOP_BYTES("x", 1)), &again)); /* a late retry: no proof needed */
     assert_string_equal(first->member->member_id, again->member->member_id);
     assert_string_equal(fixture_sql("identity", "SELECT count(*) FROM member WHERE account = 'once'"), "1");
-    assert_string_equal(fixture_sql("identity", fixture_text("SELECT secret IS NULL FROM act WHERE act_id = '%s'",
-                                                    act->act_id)), "t");
+    assert_string_equal(
+        fixture_sql("identity", fixture_text("SELECT secret IS NULL FROM act WHERE act_id = '%s'", act->act_id)), "t");
 }
 
 static void test_commit_needs_its_own_proof(void **state) {
@@ -92,11 +92,11 @@ static void test_each_binding_counts(void **state) {
     WORKS(PB_UNPACK(pb__proof, PB_BYTES(s->payload), fixture_mem(), &right));
     uint8_t zeros[32] = { 0 };
     Pb__Proof p;
-#define FORGED(change, name)                                                                  \
-    do {                                                                                      \
-        p = *right;                                                                           \
-        change;                                                                               \
-        FAILS(commit_forged(act, &p, "identity"), name, "proof");                             \
+#define FORGED(change, name)                                                                                           \
+    do {                                                                                                               \
+        p = *right;                                                                                                    \
+        change;                                                                                                        \
+        FAILS(commit_forged(act, &p, "identity"), name, "proof");                                                      \
     } while (0)
     FORGED(p.audience = PB_STR("authorization"), EMISMATCH);
     FORGED(p.act_id = PB_STR("act_00000000000000000000000000"), EMISMATCH);
@@ -115,7 +115,7 @@ static void test_each_binding_counts(void **state) {
     FORGED(p.factors = &list, ECLAUSE);
     p = *right;
     FAILS(commit_forged(act, &p, "authorization"), EMISMATCH, NO_FIELD); /* another purpose's key */
-    WORKS(commit_forged(act, &p, "identity"));                          /* and nothing else was wrong */
+    WORKS(commit_forged(act, &p, "identity"));                           /* and nothing else was wrong */
 }
 
 static void test_expired_act(void **state) {
@@ -123,8 +123,8 @@ static void test_expired_act(void **state) {
     Pb__PrepareActReply *act = world_prepare_something(&boss);
     Pb__ProveFactorReply *proven;
     WORKS(world_prove_password(&boss, act, PASSWORD, &proven));
-    (void)fixture_sql("identity", fixture_text("UPDATE act SET expires_at = %lld WHERE act_id = '%s'",
-                                      (long long)chop_now_ms(), act->act_id));
+    (void)fixture_sql("identity",
+        fixture_text("UPDATE act SET expires_at = %lld WHERE act_id = '%s'", (long long)chop_now_ms(), act->act_id));
     FAILS(world_commit(&boss, act->act_id, proven->proof, NULL), EEXPIRED, "act_id");
     (void)fixture_sql("identity", "UPDATE act SET expires_at = 1 WHERE committed_at IS NULL");
     (void)world_prepare_something(&boss); /* sweeps */
@@ -259,7 +259,7 @@ static void test_events(void **state) {
             for (size_t i = 0; i < out->n_events; i++) {
                 assert_int_equal(out->events[i]->position, i + 1);
                 seen += strcmp(out->events[i]->type, "identity.member.changed") == 0 &&
-                    strcmp(out->events[i]->key, p.member_id) == 0;
+                        strcmp(out->events[i]->key, p.member_id) == 0;
             }
         }
         if (!seen) (void)usleep(100000);

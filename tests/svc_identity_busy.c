@@ -38,7 +38,8 @@ static void callers_start(pthread_t threads[CALLERS], struct caller *caller) {
     in.password = PB_STR(PASSWORD);
     assert_null(pb_pack(&in, fixture_mem(), &caller->request));
     caller->url = fixture_nats_url();
-    for (int i = 0; i < CALLERS; i++) assert_int_equal(pthread_create(&threads[i], NULL, sign_in_caller, caller), 0);
+    for (int i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sign_in_caller, caller), 0);
 }
 
 /* The fifth of several sign-ins at once meets the throttle: here only the pool is looked at. */
@@ -49,13 +50,15 @@ static void test_busy_and_others_go_on(void **state) {
     Pb__Empty empty = PB__EMPTY__INIT;
     int during = 0;
     callers_start(threads, &caller);
-    while (atomic_load(&busy) == 0 && atomic_load(&done) < CALLERS) continue;
+    while (atomic_load(&busy) == 0 && atomic_load(&done) < CALLERS)
+        continue;
     for (; atomic_load(&done) < CALLERS && during < 100000; during++) {
         int64_t before = chop_mono_ns();
         WORKS(CALL("GetMe", &empty, boss.who, NULL));
         assert_true(chop_mono_ns() - before < (int64_t)500 * 1000000);
     }
-    for (int i = 0; i < CALLERS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < CALLERS; i++)
+        pthread_join(threads[i], NULL);
     print_message("%d signed in, %d busy, %d other; %d calls went on meanwhile\n", worked, busy, other, during);
     assert_true(worked >= 1);
     assert_true(busy >= 1);

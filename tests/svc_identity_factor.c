@@ -147,7 +147,8 @@ static void test_wrong_password(void **state) {
     Pb__PrepareActReply *act = world_prepare_something(&boss);
     FAILS(world_prove_password(&boss, act, "wrong password", NULL), EAUTH, NO_FIELD);
     FAILS(world_prove_password(&boss, act, "", NULL), EINVAL, "password");
-    for (int i = 0; i < 4; i++) FAILS(world_prove_password(&boss, act, "wrong password", NULL), EAUTH, NO_FIELD);
+    for (int i = 0; i < 4; i++)
+        FAILS(world_prove_password(&boss, act, "wrong password", NULL), EAUTH, NO_FIELD);
     FAILS(world_prove_password(&boss, act, PASSWORD, NULL), ETHROTTLED, NO_FIELD);
     (void)fixture_sql("identity", "UPDATE throttle SET blocked_until = 0");
     WORKS(world_prove_password(&boss, act, PASSWORD, NULL));

@@ -27,8 +27,8 @@ struct printer {
 };
 
 static void printer_sign(struct printer *p) {
-    struct chop_bytes rest = CHOP_BYTES(arena_printf(fixture_mem(), "%s%65s", p->in.printer_id, ""),
-        strlen(p->in.printer_id) + 65);
+    struct chop_bytes rest =
+        CHOP_BYTES(arena_printf(fixture_mem(), "%s%65s", p->in.printer_id, ""), strlen(p->in.printer_id) + 65);
     memcpy((uint8_t *)(uintptr_t)rest.p + strlen(p->in.printer_id), p->in.seal_key.data, 65);
     p->in.signature = world_signature(p->key, world_statement("chop/1/printer-enrol", rest));
 }
@@ -87,10 +87,11 @@ static void test_tls_certificate(void **state) {
     assert_non_null(f);
     assert_int_equal(fwrite(out->tls_certificate.data, 1, out->tls_certificate.len, f), out->tls_certificate.len);
     assert_int_equal(fclose(f), 0);
-    assert_int_equal(system(fixture_text("openssl verify -purpose sslclient -CAfile %s %s >/dev/null",
-                         fixture_ca_cert_path(), leaf)), 0);
-    assert_int_equal(system(fixture_text("openssl x509 -in %s -noout -subject | grep -q 'CN = %s$'", leaf,
-                         p.in.printer_id)), 0);
+    assert_int_equal(system(fixture_text(
+                         "openssl verify -purpose sslclient -CAfile %s %s >/dev/null", fixture_ca_cert_path(), leaf)),
+        0);
+    assert_int_equal(
+        system(fixture_text("openssl x509 -in %s -noout -subject | grep -q 'CN = %s$'", leaf, p.in.printer_id)), 0);
 }
 
 static void test_code_works_once(void **state) {
@@ -210,7 +211,9 @@ static void test_code_is_not_stored(void **state) {
     assert_string_equal(first->printer_code->code, again->printer_code->code);
     const char *code = first->printer_code->code;
     assert_string_equal(fixture_sql("identity", fixture_text("SELECT count(*) FROM act WHERE position('%s'::bytea IN "
-                                                             "result) > 0", code)), "0");
+                                                             "result) > 0",
+                                                    code)),
+        "0");
     assert_null(strstr(fixture_log("identity"), code));
 }
 
@@ -229,7 +232,7 @@ static void test_event(void **state) {
             WORKS(CALL("ReadEvents", &in, NULL, &out));
             for (size_t i = 0; i < out->n_events; i++)
                 seen += strcmp(out->events[i]->type, "identity.printer.enrolled") == 0 &&
-                    strcmp(out->events[i]->key, p.in.printer_id) == 0;
+                        strcmp(out->events[i]->key, p.in.printer_id) == 0;
         }
         if (!seen) (void)usleep(100000);
     }

@@ -10,7 +10,8 @@ struct fixture_program *world_start(const char *const *more) {
     const char *env[16] = { fixture_text("CHOP_IDENTITY_CA_KEY=%s", fixture_key_path("identity-ca")),
         fixture_text("CHOP_IDENTITY_CA_CERT=%s", fixture_ca_cert_path()), "CHOP_IDENTITY_OPERATOR_TOKEN=" OPERATOR,
         "CHOP_IDENTITY_PASSWORD_OPSLIMIT=1", "CHOP_IDENTITY_PASSWORD_MEMLIMIT=8192" };
-    for (size_t n = 5; more && *more && n < 15; n++) env[n] = *more++;
+    for (size_t n = 5; more && *more && n < 15; n++)
+        env[n] = *more++;
     return fixture_start("identity", "identity", env);
 }
 
@@ -76,7 +77,8 @@ ProtobufCBinaryData world_signature(const struct crypto_key *k, struct chop_byte
 static struct crypto_key *keys[64];
 
 static void keys_free(void) {
-    for (size_t i = 0; i < CHOP_COUNT(keys); i++) crypto_key_free(keys[i]);
+    for (size_t i = 0; i < CHOP_COUNT(keys); i++)
+        crypto_key_free(keys[i]);
 }
 
 struct crypto_key *world_key(enum crypto_alg alg) {
@@ -164,15 +166,15 @@ static Pb__ProveFactorRequest prove_request(const Pb__PrepareActReply *act, cons
     return in;
 }
 
-chop_err world_prove_password(const struct person *p, const Pb__PrepareActReply *act, const char *password,
-    Pb__ProveFactorReply **ret) {
+chop_err world_prove_password(
+    const struct person *p, const Pb__PrepareActReply *act, const char *password, Pb__ProveFactorReply **ret) {
     Pb__ProveFactorRequest in = prove_request(act, "password");
     in.password = PB_STR(password);
     return CALL("ProveFactor", &in, p->who, ret);
 }
 
-chop_err world_prove_key(const struct person *p, const Pb__PrepareActReply *act, const struct crypto_key *k,
-    Pb__ProveFactorReply **ret) {
+chop_err world_prove_key(
+    const struct person *p, const Pb__PrepareActReply *act, const struct crypto_key *k, Pb__ProveFactorReply **ret) {
     Pb__ProveFactorRequest in = prove_request(act, "key");
     uint8_t digest[32], challenge[32];
     crypto_sha256(PB_BYTES(act->content), digest);
@@ -181,8 +183,8 @@ chop_err world_prove_key(const struct person *p, const Pb__PrepareActReply *act,
     return CALL("ProveFactor", &in, p->who, ret);
 }
 
-chop_err world_commit(const struct person *p, const char *act_id, ProtobufCBinaryData proof,
-    Pb__CommitIdentityActReply **ret) {
+chop_err world_commit(
+    const struct person *p, const char *act_id, ProtobufCBinaryData proof, Pb__CommitIdentityActReply **ret) {
     Pb__CommitIdentityActRequest in = PB__COMMIT_IDENTITY_ACT_REQUEST__INIT;
     in.act_id = PB_STR(act_id);
     in.proof = proof;

@@ -14,19 +14,19 @@
 #define PASSWORD "correct horse 1"
 #define CALL(method, in, who, ret) fixture_call("identity", &pb__identity__descriptor, method, in, who, ret)
 /* The call fails with this error and, unless NULL, names this field. */
-#define FAILS(e, code_, field_)                                                               \
-    do {                                                                                      \
-        chop_err got_ = (e), want_ = &chop_errors[CHOP_E_##code_];                            \
-        const char *in_field_ = (field_);                                                     \
-        if (got_ != want_) print_message("%s: %s\n", got_ ? got_->name : "no error", chop_detail_text());           \
-        assert_ptr_equal(got_, want_);                                                        \
-        if (in_field_) assert_string_equal(chop_detail_field(), in_field_);                   \
+#define FAILS(e, code_, field_)                                                                                        \
+    do {                                                                                                               \
+        chop_err got_ = (e), want_ = &chop_errors[CHOP_E_##code_];                                                     \
+        const char *in_field_ = (field_);                                                                              \
+        if (got_ != want_) print_message("%s: %s\n", got_ ? got_->name : "no error", chop_detail_text());              \
+        assert_ptr_equal(got_, want_);                                                                                 \
+        if (in_field_) assert_string_equal(chop_detail_field(), in_field_);                                            \
     } while (0)
-#define WORKS(e)                                                                              \
-    do {                                                                                      \
-        chop_err got_ = (e);                                                                  \
-        if (got_) print_message("%s: %s %s\n", got_->name, chop_detail_field(), chop_detail_text());                \
-        assert_null(got_);                                                                    \
+#define WORKS(e)                                                                                                       \
+    do {                                                                                                               \
+        chop_err got_ = (e);                                                                                           \
+        if (got_) print_message("%s: %s %s\n", got_->name, chop_detail_field(), chop_detail_text());                   \
+        assert_null(got_);                                                                                             \
     } while (0)
 #define NO_FIELD ((const char *)NULL)
 
@@ -51,12 +51,12 @@ ProtobufCBinaryData world_signature(const struct crypto_key *k, struct chop_byte
 chop_err world_prepare(const struct person *p, const Pb__PrepareIdentityActRequest *in, Pb__PrepareActReply **ret);
 /* A preparation that is not refused: adding a member that nobody else adds. */
 Pb__PrepareActReply *world_prepare_something(const struct person *admin);
-chop_err world_prove_password(const struct person *p, const Pb__PrepareActReply *act, const char *password,
-    Pb__ProveFactorReply **ret);
-chop_err world_prove_key(const struct person *p, const Pb__PrepareActReply *act, const struct crypto_key *k,
-    Pb__ProveFactorReply **ret);
-chop_err world_commit(const struct person *p, const char *act_id, ProtobufCBinaryData proof,
-    Pb__CommitIdentityActReply **ret);
+chop_err world_prove_password(
+    const struct person *p, const Pb__PrepareActReply *act, const char *password, Pb__ProveFactorReply **ret);
+chop_err world_prove_key(
+    const struct person *p, const Pb__PrepareActReply *act, const struct crypto_key *k, Pb__ProveFactorReply **ret);
+chop_err world_commit(
+    const struct person *p, const char *act_id, ProtobufCBinaryData proof, Pb__CommitIdentityActReply **ret);
 /* Prepare, prove by PASSWORD, commit. */
 chop_err world_act(const struct person *p, const Pb__PrepareIdentityActRequest *in, Pb__CommitIdentityActReply **ret);
 Pb__PrepareIdentityActRequest *world_member_add(const char *account, const char *roles);

@@ -55,7 +55,8 @@ static void test_all_shapes(void **state) {
         for (int b = 0; b <= NONE; b++) {
             check_proven(&(struct shape){ { { a, b } }, 1 });
             for (int i = 0; i <= NONE; i++)
-                for (int k = 0; k <= NONE; k++) check_proven(&(struct shape){ { { a, b }, { i, k } }, 2 });
+                for (int k = 0; k <= NONE; k++)
+                    check_proven(&(struct shape){ { { a, b }, { i, k } }, 2 });
         }
 }
 

@@ -13,8 +13,8 @@ struct act_making {
 /* Validates and freezes: everything that can be said before factors are asked is said here. */
 typedef chop_err (*act_prepare_fn)(struct call *c, struct act_making *m);
 /* Checks again what may have changed, and applies. */
-typedef chop_err (*act_commit_fn)(struct call *c, const struct act *a, const Pb__IdentityActContent *content,
-    Pb__CommitIdentityActReply *out);
+typedef chop_err (*act_commit_fn)(
+    struct call *c, const struct act *a, const Pb__IdentityActContent *content, Pb__CommitIdentityActReply *out);
 
 chop_err member_add_prepare(struct call *c, struct act_making *m) CHOP_MUSTCHECK;
 chop_err member_add_commit(struct call *c, const struct act *a, const Pb__IdentityActContent *content,

@@ -24,7 +24,8 @@ static chop_err key_unclaimed(struct call *c, struct chop_bytes spki) {
 static chop_err key_room(struct call *c) {
     struct db_rows *rows;
     TRY(DB_QUERY(c->db, &rows, "credential_keys", T_(c->who->member_id), T_("")));
-    if (db_count(rows) >= MAX_KEYS) return CHOP_FAIL(ELIMIT, NULL, "a member has at most %d keys: revoke one", MAX_KEYS);
+    if (db_count(rows) >= MAX_KEYS)
+        return CHOP_FAIL(ELIMIT, NULL, "a member has at most %d keys: revoke one", MAX_KEYS);
     return NULL;
 }
 

@@ -76,8 +76,8 @@ chop_err printer_code_reveal(struct call *c, const char *act_id, Pb__PrinterCode
     return arena_failed(c->mem) ? CHOP_ERR(EMEMORY) : NULL;
 }
 
-chop_err printer_code_commit(struct call *c, const struct act *a, const Pb__IdentityActContent *content,
-    Pb__CommitIdentityActReply *out) {
+chop_err printer_code_commit(
+    struct call *c, const struct act *a, const Pb__IdentityActContent *content, Pb__CommitIdentityActReply *out) {
     char code[RULES_CODE_LEN + 1];
     uint8_t mac[32];
     Pb__PrinterCodeReply *reply = PB_NEW(c->mem, Pb__PrinterCodeReply, pb__printer_code_reply);
@@ -86,8 +86,8 @@ chop_err printer_code_commit(struct call *c, const struct act *a, const Pb__Iden
     reply->expires_at = c->now + CODE_MS;
     code_of_act(c, a->act_id, code);
     identity_code_mac(c, reply->printer_id, code, mac);
-    TRY(DB_DO(c->db, "printer_add", T_(reply->printer_id), T_(c->who->organization_id),
-        T_(content->printer_code->name), B_(CHOP_BYTES(mac, 32)), I_(reply->expires_at), I_(c->now)));
+    TRY(DB_DO(c->db, "printer_add", T_(reply->printer_id), T_(c->who->organization_id), T_(content->printer_code->name),
+        B_(CHOP_BYTES(mac, 32)), I_(reply->expires_at), I_(c->now)));
     out->result_case = PB__COMMIT_IDENTITY_ACT_REPLY__RESULT_PRINTER_CODE;
     out->printer_code = reply;
     return NULL;

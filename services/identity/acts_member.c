@@ -58,13 +58,13 @@ static chop_err member_answer(struct call *c, const char *id, Pb__CommitIdentity
     return identity_member_event(c, out->member);
 }
 
-chop_err member_add_commit(struct call *c, const struct act *a, const Pb__IdentityActContent *content,
-    Pb__CommitIdentityActReply *out) {
+chop_err member_add_commit(
+    struct call *c, const struct act *a, const Pb__IdentityActContent *content, Pb__CommitIdentityActReply *out) {
     const char *id = rpc_new_id(c, "mem");
     const char *hash = arena_strn(c->mem, (const char *)a->secret.p, a->secret.n);
     TRY(member_insert(c, content->member_add, id));
-    TRY(DB_DO(c->db, "credential_add", T_(rpc_new_id(c, "crd")), T_(id), T_("password"), T_("password"),
-        T_("argon2id"), N_, T_(hash), I_(c->now)));
+    TRY(DB_DO(c->db, "credential_add", T_(rpc_new_id(c, "crd")), T_(id), T_("password"), T_("password"), T_("argon2id"),
+        N_, T_(hash), I_(c->now)));
     return member_answer(c, id, out);
 }
 

@@ -3,11 +3,11 @@
 #include "rpc.h"
 
 /* Like HANDLER of rpc.h, for a table in another file. */
-#define IDENTITY_HANDLER(fn, In, Out)                                                         \
-    static chop_err fn##_typed(struct call *c, const In *in, Out *out);                       \
-    chop_err fn(struct call *c, const void *in, void *out) {                                  \
-        return fn##_typed(c, in, out);                                                        \
-    }                                                                                         \
+#define IDENTITY_HANDLER(fn, In, Out)                                                                                  \
+    static chop_err fn##_typed(struct call *c, const In *in, Out *out);                                                \
+    chop_err fn(struct call *c, const void *in, void *out) {                                                           \
+        return fn##_typed(c, in, out);                                                                                 \
+    }                                                                                                                  \
     static chop_err fn##_typed(struct call *c CHOP_UNUSED, const In *in CHOP_UNUSED, Out *out CHOP_UNUSED)
 
 chop_err create_organization(struct call *c, const void *in, void *out) CHOP_MUSTCHECK;

@@ -71,8 +71,10 @@ static chop_err password_show(struct call *c, struct proving *p) {
     struct db_rows *rows;
     TRY(rpc_check_len("password", p->in->password, 1, 256));
     TRY(DB_QUERY(c->db, &rows, "credential_password", T_(c->who->member_id)));
-    p->password = (struct password_check){ .throttle_kind = "member", .throttle_name = c->who->member_id,
-        .hash = db_count(rows) ? db_text(rows, 0, 1) : NULL, .password = p->in->password };
+    p->password = (struct password_check){ .throttle_kind = "member",
+        .throttle_name = c->who->member_id,
+        .hash = db_count(rows) ? db_text(rows, 0, 1) : NULL,
+        .password = p->in->password };
     chop_err e = identity_password_check(c, &p->password);
     identity_wipe(p->in->password);
     TRY(e);
@@ -91,8 +93,8 @@ static chop_err key_show(struct call *c, struct proving *p) {
     if (p->in->signature.len != CRYPTO_SIGNATURE_LEN) return CHOP_FAIL(EINVAL, "signature", "not 64 bytes");
     if (*p->in->credential_id) TRY(rpc_check_id("credential_id", p->in->credential_id, "crd"));
     trust_act_challenge(p->ticket->act_id, PB_BYTES(p->ticket->nonce), PB_BYTES(p->ticket->digest), challenge);
-    TRY(identity_key_check(c, c->who->member_id, p->in->credential_id, CHOP_BYTES(challenge, 32),
-        PB_BYTES(p->in->signature), &used));
+    TRY(identity_key_check(
+        c, c->who->member_id, p->in->credential_id, CHOP_BYTES(challenge, 32), PB_BYTES(p->in->signature), &used));
     p->shown.amr = PB_STR("pop swk");
     p->shown.credential_id = PB_STR(used.credential_id);
     p->shown.algorithm = PB_STR(used.algorithm);

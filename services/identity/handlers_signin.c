@@ -25,8 +25,8 @@ struct attempt {
 
 /* ---- challenges ---- */
 
-static void challenge_make(struct call *c, const char *id, const char *organization, const char *account,
-    uint8_t out[32]) {
+static void challenge_make(
+    struct call *c, const char *id, const char *organization, const char *account, uint8_t out[32]) {
     identity_mac(c, "sign-in", arena_printf(c->mem, "%s\n%s\n%s", id, organization, account), out);
 }
 
@@ -37,8 +37,8 @@ IDENTITY_HANDLER(start_sign_in, Pb__StartSignInRequest, Pb__StartSignInReply) {
     if (!challenge) return CHOP_ERR(EMEMORY);
     chop_random(nonce, sizeof nonce);
     out->expires_at = c->now + SIGN_IN_MS;
-    out->sign_in_id = arena_printf(c->mem, "%s-%" PRId64, arena_hex(c->mem, CHOP_BYTES(nonce, sizeof nonce)),
-        out->expires_at);
+    out->sign_in_id =
+        arena_printf(c->mem, "%s-%" PRId64, arena_hex(c->mem, CHOP_BYTES(nonce, sizeof nonce)), out->expires_at);
     challenge_make(c, out->sign_in_id, in->organization, in->account, challenge);
     out->challenge = PB_BIN(CHOP_BYTES(challenge, 32));
     return arena_failed(c->mem) ? CHOP_ERR(EMEMORY) : NULL;
@@ -100,8 +100,8 @@ static chop_err password_prove(struct call *c, struct attempt *a) {
 
 static chop_err key_prove(struct call *c, struct attempt *a) {
     struct chop_bytes statement = identity_statement(c, "chop/1/sign-in", a->challenge);
-    chop_err e = identity_key_check(c, a->member ? a->member->member_id : "", a->in->credential_id, statement,
-        PB_BYTES(a->in->signature), &a->key);
+    chop_err e = identity_key_check(
+        c, a->member ? a->member->member_id : "", a->in->credential_id, statement, PB_BYTES(a->in->signature), &a->key);
     if (e == CHOP_ERR(EAUTH)) return CHOP_FAIL(EAUTH, NULL, "wrong account or key");
     return e;
 }
@@ -129,8 +129,7 @@ static chop_err challenge_use(struct call *c, const struct attempt *a) {
 }
 
 static chop_err credential_note(struct call *c, const struct attempt *a) {
-    if (!a->password.password)
-        return DB_DO(c->db, "credential_used", T_(a->key.credential_id), I_(c->now));
+    if (!a->password.password) return DB_DO(c->db, "credential_used", T_(a->key.credential_id), I_(c->now));
     TRY(identity_password_clear(c, &a->password));
     if (*a->password.rehash)
         TRY(DB_DO(c->db, "credential_rehash", T_(a->password_id), T_(a->password.hash), T_(a->password.rehash)));
@@ -143,8 +142,8 @@ static chop_err session_add(struct call *c, const struct attempt *a, const char 
     const char *token = arena_hex(c->mem, CHOP_BYTES(random, sizeof random));
     crypto_sha256(chop_str(token), digest);
     TRY(DB_DO(c->db, "session_forget_old", I_(c->now)));
-    TRY(DB_DO(c->db, "session_add", T_(id), B_(CHOP_BYTES(digest, 32)), T_(a->member->member_id), T_(a->in->terminal_id),
-        I_(c->now), I_(c->now + identity_of(c)->session_ms)));
+    TRY(DB_DO(c->db, "session_add", T_(id), B_(CHOP_BYTES(digest, 32)), T_(a->member->member_id),
+        T_(a->in->terminal_id), I_(c->now), I_(c->now + identity_of(c)->session_ms)));
     *ret_token = token;
     return NULL;
 }

@@ -46,8 +46,8 @@ static chop_err registered_find(struct call *c, struct chop_bytes spki, const ch
     return NULL;
 }
 
-static chop_err certificate_sign(struct call *c, const Pb__RegisterTerminalRequest *in, const char *id,
-    struct chop_bytes *ret_packed) {
+static chop_err certificate_sign(
+    struct call *c, const Pb__RegisterTerminalRequest *in, const char *id, struct chop_bytes *ret_packed) {
     Pb__TerminalCert cert = PB__TERMINAL_CERT__INIT;
     cert.terminal_id = PB_STR(id);
     cert.organization_id = c->who->organization_id;

@@ -119,8 +119,8 @@ chop_err identity_key_read(struct call *c, const char *prefix, struct chop_bytes
     return NULL;
 }
 
-chop_err identity_key_claim(struct call *c, const char *field, struct chop_bytes spki, const char *use,
-    const char *owner_id) {
+chop_err identity_key_claim(
+    struct call *c, const char *field, struct chop_bytes spki, const char *use, const char *owner_id) {
     uint8_t digest[32];
     crypto_sha256(spki, digest);
     chop_err e = DB_DO(c->db, "key_claim", B_(CHOP_BYTES(digest, 32)), T_(use), T_(owner_id));
@@ -128,12 +128,12 @@ chop_err identity_key_claim(struct call *c, const char *field, struct chop_bytes
     return e;
 }
 
-static bool key_matches(const struct db_rows *rows, size_t r, struct chop_bytes statement,
-    struct chop_bytes signature) {
+static bool key_matches(
+    const struct db_rows *rows, size_t r, struct chop_bytes statement, struct chop_bytes signature) {
     CHOP_CLEANUP(crypto_key_free_p) struct crypto_key *key = NULL;
     return !crypto_key_from_spki(db_bytes(rows, r, 2), &key) &&
-        strcmp(crypto_alg_name(crypto_key_alg(key)), db_text(rows, r, 1)) == 0 &&
-        !crypto_verify(key, statement, signature);
+           strcmp(crypto_alg_name(crypto_key_alg(key)), db_text(rows, r, 1)) == 0 &&
+           !crypto_verify(key, statement, signature);
 }
 
 chop_err identity_key_check(struct call *c, const char *member_id, const char *credential_id,
@@ -155,7 +155,8 @@ static chop_err roles_read(struct call *c, const char *text, Pb__Member *m) {
     m->n_roles = rules_roles_names(rules_roles_parse(text), names);
     m->roles = ARENA_ARRAY(c->mem, char *, 4);
     if (!m->roles) return CHOP_ERR(EMEMORY);
-    for (size_t i = 0; i < m->n_roles; i++) m->roles[i] = PB_STR(names[i]);
+    for (size_t i = 0; i < m->n_roles; i++)
+        m->roles[i] = PB_STR(names[i]);
     return NULL;
 }
 
@@ -203,8 +204,8 @@ chop_err identity_organization_find(struct call *c, const char *id, Pb__Organiza
     return NULL;
 }
 
-chop_err identity_credential_read(struct call *c, const struct db_rows *rows, size_t r,
-    Pb__Credential **ret_credential) {
+chop_err identity_credential_read(
+    struct call *c, const struct db_rows *rows, size_t r, Pb__Credential **ret_credential) {
     Pb__Credential *m = PB_NEW(c->mem, Pb__Credential, pb__credential);
     if (!m) return CHOP_ERR(EMEMORY);
     m->credential_id = PB_STR(db_text(rows, r, 0));

@@ -24,7 +24,7 @@ struct identity {
     int64_t session_idle_ms, session_ms, terminal_days, printer_days;
     /* made at start */
     struct crypto_key *ca_key;
-    char *ca_cert; /* PEM */
+    char *ca_cert;      /* PEM */
     uint8_t secret[32]; /* keys the challenges of sign-ins and the one-time codes; the same in every instance */
     struct pwpool *passwords;
 };
@@ -51,22 +51,22 @@ chop_err identity_keys(struct call *c, struct chop_bytes *ret_root, struct chop_
 chop_err identity_key_read(struct call *c, const char *prefix, struct chop_bytes spki, struct chop_bytes signature,
     struct chop_bytes statement, struct crypto_key **ret_key) CHOP_MUSTCHECK;
 /* The key serves this from now on; EUSED if it ever served anything. */
-chop_err identity_key_claim(struct call *c, const char *field, struct chop_bytes spki, const char *use,
-    const char *owner_id) CHOP_MUSTCHECK;
+chop_err identity_key_claim(
+    struct call *c, const char *field, struct chop_bytes spki, const char *use, const char *owner_id) CHOP_MUSTCHECK;
 
 /* ---- rows to messages; `r` is the row's index, columns in the order of the member_get, ..._get queries ---- */
-chop_err identity_member_read(struct call *c, const struct db_rows *rows, size_t r, Pb__Member **ret_member)
-    CHOP_MUSTCHECK;
+chop_err identity_member_read(
+    struct call *c, const struct db_rows *rows, size_t r, Pb__Member **ret_member) CHOP_MUSTCHECK;
 /* ENOTFOUND naming the field where the organization has no such member. */
-chop_err identity_member_find(struct call *c, const char *field, const char *member_id, Pb__Member **ret_member)
-    CHOP_MUSTCHECK;
+chop_err identity_member_find(
+    struct call *c, const char *field, const char *member_id, Pb__Member **ret_member) CHOP_MUSTCHECK;
 /* EDENIED where the caller has left, though the principal still lives for minutes. */
 chop_err identity_member_active(struct call *c) CHOP_MUSTCHECK;
 chop_err identity_organization_find(struct call *c, const char *id, Pb__Organization **ret_organization) CHOP_MUSTCHECK;
-chop_err identity_credential_read(struct call *c, const struct db_rows *rows, size_t r, Pb__Credential **ret_credential)
-    CHOP_MUSTCHECK;
-chop_err identity_terminal_read(struct call *c, const struct db_rows *rows, size_t r, Pb__Terminal **ret_terminal)
-    CHOP_MUSTCHECK;
+chop_err identity_credential_read(
+    struct call *c, const struct db_rows *rows, size_t r, Pb__Credential **ret_credential) CHOP_MUSTCHECK;
+chop_err identity_terminal_read(
+    struct call *c, const struct db_rows *rows, size_t r, Pb__Terminal **ret_terminal) CHOP_MUSTCHECK;
 chop_err identity_member_event(struct call *c, const Pb__Member *m) CHOP_MUSTCHECK;
 
 /* ---- passwords (outside a transaction) ---- */

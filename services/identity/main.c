@@ -5,9 +5,11 @@
 #include "identity.pb-c.h"
 #include "identity_sql.h"
 
-#define CONF(key_, type_, member, fallback_, min_, max_, flags_, doc_)                        \
-    { .key = (key_), .type = (type_), .offset = offsetof(struct identity, member), .fallback = (fallback_),       \
-        .min = (min_), .max = (max_), .flags = (flags_), .doc = (doc_) }
+#define CONF(key_, type_, member, fallback_, min_, max_, flags_, doc_)                                                 \
+    {                                                                                                                  \
+        .key = (key_), .type = (type_), .offset = offsetof(struct identity, member), .fallback = (fallback_),          \
+        .min = (min_), .max = (max_), .flags = (flags_), .doc = (doc_)                                                 \
+    }
 
 static const struct conf_row conf[] = {
     CONF("CA_KEY", CONF_STR, ca_key_path, NULL, 0, 0, CONF_REQUIRED, "PEM file of the identity-ca key (P-256)"),
@@ -20,7 +22,8 @@ static const struct conf_row conf[] = {
     CONF("PASSWORD_OPSLIMIT", CONF_INT, password_ops, "2", 1, 100, 0, "Argon2id passes (libsodium opslimit)"),
     CONF("PASSWORD_MEMLIMIT", CONF_INT, password_memory, "67108864", 8192, (int64_t)4 << 30, 0,
         "Argon2id memory in bytes (libsodium memlimit)"),
-    CONF("SESSION_IDLE_MS", CONF_INT, session_idle_ms, "43200000", 60000, 7 * DAY_MS, 0, "a session unused so long ends"),
+    CONF("SESSION_IDLE_MS", CONF_INT, session_idle_ms, "43200000", 60000, 7 * DAY_MS, 0,
+        "a session unused so long ends"),
     CONF("SESSION_MS", CONF_INT, session_ms, "86400000", 60000, 30 * DAY_MS, 0, "a session never lasts longer"),
     CONF("TERMINAL_DAYS", CONF_INT, terminal_days, "730", 1, 3650, 0, "life of a terminal's certificate"),
     CONF("PRINTER_DAYS", CONF_INT, printer_days, "1825", 1, 7300, 0, "life of a printer's certificates"),

@@ -18,11 +18,11 @@ static chop_err throttle_charge(struct call *c, void *arg) {
     TRY(DB_ONE(c->db, &r, "throttle_lock", B_(CHOP_BYTES(key, 32)), I_(c->now)));
     int64_t now = chop_now_ms(), blocked = db_int(r, 0, 2);
     if (blocked > now)
-        return CHOP_FAIL(ETHROTTLED, NULL, "too many wrong passwords: wait %lld s", (long long)(blocked - now + 999) / 1000);
+        return CHOP_FAIL(
+            ETHROTTLED, NULL, "too many wrong passwords: wait %lld s", (long long)(blocked - now + 999) / 1000);
     int64_t failures = db_int(r, 0, 1) < now - RULES_FORGET_MS ? 1 : db_int(r, 0, 0) + 1;
     int64_t pause = rules_pause_ms(failures);
-    return DB_DO(c->db, "throttle_charge", B_(CHOP_BYTES(key, 32)), I_(failures), I_(now),
-        I_(pause ? now + pause : 0));
+    return DB_DO(c->db, "throttle_charge", B_(CHOP_BYTES(key, 32)), I_(failures), I_(now), I_(pause ? now + pause : 0));
 }
 
 static chop_err check_in_slot(struct call *c, struct password_check *p) {

@@ -31,8 +31,8 @@ struct pwpool {
 /* ---- the work ---- */
 
 static chop_err hash_make(const struct pwpool *p, const char *password, char out[PWPOOL_HASH_MAX]) {
-    if (crypto_pwhash_str_alg(out, password, strlen(password), p->options.ops, p->options.memory,
-            crypto_pwhash_ALG_ARGON2ID13) != 0)
+    if (crypto_pwhash_str_alg(
+            out, password, strlen(password), p->options.ops, p->options.memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
         return CHOP_FAIL(EMEMORY, NULL, "not enough memory to hash a password");
     return NULL;
 }
@@ -46,7 +46,8 @@ static chop_err job_run(const struct pwpool *p, struct job *j) {
 }
 
 static struct job *job_take(struct pwpool *p) {
-    while (!p->first && !p->stopping) pthread_cond_wait(&p->work, &p->lock);
+    while (!p->first && !p->stopping)
+        pthread_cond_wait(&p->work, &p->lock);
     struct job *j = p->first;
     if (!j) return NULL;
     p->first = j->next;
@@ -74,7 +75,8 @@ static chop_err job_wait(struct pwpool *p, struct job *j) {
     *p->last = j;
     p->last = &j->next;
     pthread_cond_signal(&p->work);
-    while (!j->done) pthread_cond_wait(&p->finished, &p->lock);
+    while (!j->done)
+        pthread_cond_wait(&p->finished, &p->lock);
     pthread_mutex_unlock(&p->lock);
     return j->err;
 }
@@ -97,8 +99,8 @@ void pwpool_leave(struct pwpool *p) {
 
 /* ---- calls ---- */
 
-chop_err pwpool_verify(struct pwpool *p, const char *hash, const char *password, bool *ret_right,
-    char ret_rehash[PWPOOL_HASH_MAX]) {
+chop_err pwpool_verify(
+    struct pwpool *p, const char *hash, const char *password, bool *ret_right, char ret_rehash[PWPOOL_HASH_MAX]) {
     struct job j = { .hash = hash ? hash : p->dummy, .password = password };
     TRY(job_wait(p, &j));
     *ret_right = hash && j.right;
@@ -161,7 +163,8 @@ void pwpool_free(struct pwpool *p) {
     p->stopping = true;
     pthread_cond_broadcast(&p->work);
     pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < p->started; i++) pthread_join(p->threads[i], NULL);
+    for (int i = 0; i < p->started; i++)
+        pthread_join(p->threads[i], NULL);
     pthread_cond_destroy(&p->work);
     pthread_cond_destroy(&p->finished);
     pthread_mutex_destroy(&p->lock);

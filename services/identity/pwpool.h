@@ -7,9 +7,9 @@
 struct pwpool;
 struct pwpool_options {
     int threads;
-    int slots;       /* callers that may wait or be served at once */
-    uint64_t ops;    /* Argon2id: passes */
-    size_t memory;   /* Argon2id: bytes */
+    int slots;     /* callers that may wait or be served at once */
+    uint64_t ops;  /* Argon2id: passes */
+    size_t memory; /* Argon2id: bytes */
 };
 #define PWPOOL_HASH_MAX 128 /* crypto_pwhash_STRBYTES */
 

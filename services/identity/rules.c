@@ -52,7 +52,8 @@ static bool uscc_checks(const char *uscc) {
 }
 
 chop_err rules_uscc(const char *field, const char *uscc) {
-    if (strlen(uscc) != 18 || !only(uscc, uscc_letters)) return CHOP_FAIL(EINVAL, field, "not 18 of GB 32100's letters");
+    if (strlen(uscc) != 18 || !only(uscc, uscc_letters))
+        return CHOP_FAIL(EINVAL, field, "not 18 of GB 32100's letters");
     if (strspn(uscc + 2, "0123456789") < 6) return CHOP_FAIL(EINVAL, field, "characters 3 to 8 are no area code");
     if (!uscc_checks(uscc)) return CHOP_FAIL(EMISTYPED, field, "the last character does not check the rest");
     return NULL;
@@ -168,8 +169,10 @@ enum factor rules_factor(const char *name) {
 
 void rules_code_make(const uint8_t random[7], char out[RULES_CODE_LEN + 1]) {
     uint64_t bits = 0;
-    for (int i = 0; i < 7; i++) bits = bits << 8 | random[i];
-    for (int i = 0; i < RULES_CODE_LEN; i++) out[i] = crockford[bits >> (5 * i) & 31];
+    for (int i = 0; i < 7; i++)
+        bits = bits << 8 | random[i];
+    for (int i = 0; i < RULES_CODE_LEN; i++)
+        out[i] = crockford[bits >> (5 * i) & 31];
     out[RULES_CODE_LEN] = 0;
 }
 

@@ -3,7 +3,7 @@
 #include "base.h"
 
 /* ---- formats; each error names `field` ---- */
-chop_err rules_slug(const char *field, const char *slug) CHOP_MUSTCHECK;       /* [a-z0-9-]{2,32}, no hyphen at an end */
+chop_err rules_slug(const char *field, const char *slug) CHOP_MUSTCHECK; /* [a-z0-9-]{2,32}, no hyphen at an end */
 chop_err rules_account(const char *field, const char *account) CHOP_MUSTCHECK; /* [a-z0-9][a-z0-9._@-]{1,63} */
 /* min_chars to max_bytes of UTF-8 without control characters, without blanks at the ends. */
 chop_err rules_text(const char *field, const char *text, size_t min, size_t max) CHOP_MUSTCHECK;
