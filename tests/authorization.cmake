@@ -1,1 +1,6 @@
 chop_test(rules_authorization SOURCES ${CMAKE_SOURCE_DIR}/tests/rules_authorization.c LIBS authorization_rules LABELS rules)
+# The program itself, with private PostgreSQL and nats-server; it draws with chop-draw.
+chop_test(svc_authorization
+  SOURCES ${CMAKE_SOURCE_DIR}/tests/svc_authorization.c ${CMAKE_SOURCE_DIR}/tests/svc_authorization_world.c
+  LIBS chop_fixture chop_pbjson chop_outline chop_proto LABELS svc TIMEOUT 180)
+add_dependencies(svc_authorization chop-authorization chop-draw)

@@ -184,10 +184,8 @@ static chop_err cancel_commit(struct commit *k, const void *params) {
     const Pb__Cancel *in = params;
     struct grant g;
     struct seal s;
-    struct db_rows *r;
     const char *next;
     Pb__GrantChanged changed = PB__GRANT_CHANGED__INIT;
-    TRY(DB_QUERY(k->c->db, &r, "request_lock_of_grant", T_(in->grant_id), T_(k->who.organization_id)));
     TRY(grant_lock(k->c, in->grant_id, k->who.organization_id, &g, &s));
     TRY(check_bound(k, &g));
     TRY(commit_policy(k, s.policy));

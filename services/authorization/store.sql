@@ -1,5 +1,7 @@
 -- authorization: seals, artwork, requests, decisions, grants, allotments, numbers, facts, files.
--- Lock order, everywhere: act, request, grant, number, seal. The seal's row carries the counter of its facts.
+-- Lock order, everywhere: act, seal, request, grant, number (rows are locked in the order in which FOR ... OF names
+-- them). The seal's row carries the counter of its facts, so whatever files a fact holds it. NO KEY: rows that only
+-- refer to a locked one need not wait.
 
 -- migration: 1
 CREATE TABLE seal (
@@ -204,7 +206,7 @@ FROM seal WHERE seal_id = $1 AND organization_id = $2
 -- query: seal_lock
 SELECT seal_id, organization_id, organization_name, name, kind, shape, width_um, height_um, code, state,
     filing_number, artwork_digest, sample_digest, policy, version, last_seq, last_digest, warnings, created_at
-FROM seal WHERE seal_id = $1 AND organization_id = $2 FOR UPDATE
+FROM seal WHERE seal_id = $1 AND organization_id = $2 FOR NO KEY UPDATE
 
 -- query: seal_list
 SELECT seal_id, organization_id, organization_name, name, kind, shape, width_um, height_um, code, state,
@@ -277,7 +279,7 @@ SELECT r.request_id, r.organization_id, r.seal_id, r.requester_id, r.body, r.dig
     s.filing_number, s.artwork_digest, s.sample_digest, s.policy, s.version, s.last_seq, s.last_digest, s.warnings,
     s.created_at
 FROM request r JOIN seal s ON s.seal_id = r.seal_id WHERE r.request_id = $1 AND r.organization_id = $2
-FOR UPDATE OF r, s
+FOR NO KEY UPDATE OF s, r
 
 -- query: request_move
 UPDATE request SET state = $3, turn = $4, awaiting = $5, grant_id = $6 WHERE request_id = $1 AND state = $2
@@ -330,7 +332,7 @@ SELECT g.grant_id, g.organization_id, g.request_id, g.seal_id, g.member_id, g.se
     s.filing_number, s.artwork_digest, s.sample_digest, s.policy, s.version, s.last_seq, s.last_digest, s.warnings,
     s.created_at
 FROM seal_grant g JOIN seal s ON s.seal_id = g.seal_id WHERE g.grant_id = $1 AND g.organization_id = $2
-FOR UPDATE OF g, s
+FOR NO KEY UPDATE OF s, g
 
 -- query: grant_list
 SELECT g.grant_id, g.organization_id, g.request_id, g.seal_id, g.member_id, g.seal_name, g.document_title, g.statement,
@@ -347,15 +349,12 @@ FROM seal_grant g JOIN seal s ON s.seal_id = g.seal_id
 LEFT JOIN number n ON n.grant_id = g.grant_id AND n.number = $2 WHERE g.grant_id = $1
 
 -- query: grant_for_receipt
-SELECT g.state, g.gate, g.fact_digest, g.organization_id, g.seal_id, g.statement FROM seal_grant g
-WHERE g.grant_id = $1 AND g.fact_id = $2 FOR UPDATE
+SELECT g.state, g.gate, g.fact_digest, g.organization_id, g.seal_id, g.statement
+FROM seal_grant g JOIN seal s ON s.seal_id = g.seal_id WHERE g.grant_id = $1 AND g.fact_id = $2
+FOR NO KEY UPDATE OF s, g
 
 -- query: grant_gate
 UPDATE seal_grant SET gate = $2, state = $3 WHERE grant_id = $1 AND state = 'waiting'
-
--- query: request_lock_of_grant
-SELECT 1 FROM request WHERE request_id = (
-    SELECT request_id FROM seal_grant WHERE grant_id = $1 AND organization_id = $2) FOR UPDATE
 
 -- query: grant_cancel
 WITH ended AS (UPDATE request SET state = 'cancelled'
@@ -416,7 +415,7 @@ SELECT g.grant_id, g.organization_id, g.request_id, g.seal_id, g.member_id, g.se
 FROM seal_grant g JOIN number n ON n.grant_id = g.grant_id JOIN seal s ON s.seal_id = g.seal_id
 JOIN allotment a ON a.allotment_id = n.allotment_id
 WHERE g.grant_id = $1 AND n.number = $2 AND g.organization_id = $3
-FOR UPDATE OF g, n, s
+FOR NO KEY UPDATE OF s, g, n
 
 -- query: report_get
 SELECT digest FROM report WHERE allotment_id = $1 AND number = $2
@@ -439,7 +438,7 @@ UPDATE seal_grant SET returned = returned + CASE WHEN $2 <= copies THEN 1 ELSE 0
 -- ---- files ----
 -- query: file_add
 WITH stale AS (
-    DELETE FROM file WHERE file_id IN (SELECT file_id FROM file WHERE state = 'open' AND created_at < $8 - 86400000
+    DELETE FROM file WHERE file_id IN (SELECT file_id FROM file WHERE state = 'open' AND created_at < $8::bigint - 86400000
         ORDER BY created_at LIMIT 5)
 )
 INSERT INTO file (file_id, organization_id, member_id, name, sha256, size, state, wrapped_key, created_at)
@@ -450,7 +449,7 @@ SELECT count(*) FROM file WHERE organization_id = $1 AND member_id = $2 AND stat
 
 -- query: file_lock
 SELECT member_id, name, sha256, size, state, chunks, received, wrapped_key FROM file
-WHERE file_id = $1 AND organization_id = $2 FOR UPDATE
+WHERE file_id = $1 AND organization_id = $2 FOR NO KEY UPDATE
 
 -- query: file_get
 SELECT member_id, name, sha256, size, state, chunks, received, wrapped_key FROM file
