@@ -1,7 +1,7 @@
 # Shared by the scripts: where things are, installing, building, and the life of a private stack under $CHOP_VAR.
 # Sourced, not run. Every process it starts is ended by its id, kept in $CHOP_VAR/run/<name>.pid.
 
-set -euo pipefail
+set -Eeuo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CHOP_VAR=${CHOP_VAR:-$ROOT/var}
 case $CHOP_VAR in /*) ;; *) CHOP_VAR=$PWD/$CHOP_VAR ;; esac
@@ -212,7 +212,7 @@ keys_make() {
 
 nats_start() {
     local s var
-    export NATS_PORT=$PORT_NATS NATS_STORE=$CHOP_VAR/nats
+    export NATS_HOST=127.0.0.1 NATS_PORT=$PORT_NATS NATS_STORE=$CHOP_VAR/nats
     for s in gateway identity authorization issuance filing-relay verification printer-bridge monitor; do
         var=NATS_PASSWORD_$(printf '%s' "$s" | tr a-z- A-Z_)
         export "$var=$(secret "nats-$s")"
@@ -224,7 +224,7 @@ nats_start() {
 mqtt_start() {
     local conf=$CHOP_VAR/mqtt/mosquitto.conf
     sed -e "s|@PORT@|$PORT_MQTT|g" -e "s|@CA@|$CHOP_VAR/keys/ca.crt|g" -e "s|@CERT@|$CHOP_VAR/keys/mqtt-server.crt|g" \
-        -e "s|@KEY@|$CHOP_VAR/keys/mqtt-server.key|g" -e "s|@DATA@|$CHOP_VAR/mqtt/|g" -e "s|@ACL@|$CHOP_VAR/mqtt/acl|g" \
+        -e "s|@KEY@|$CHOP_VAR/keys/mqtt-server.key|g" -e "s|@DATA@|$CHOP_VAR/mqtt/|g" -e "s|@USER@|$(id -un)|g" -e "s|@ACL@|$CHOP_VAR/mqtt/acl|g" \
         "$ROOT/deploy/mosquitto/mosquitto.conf.in" >"$conf"
     (umask 077; cp "$ROOT/deploy/mosquitto/acl" "$CHOP_VAR/mqtt/acl"; chmod 600 "$CHOP_VAR/mqtt/acl")
     launch mosquitto mosquitto -c "$conf"
