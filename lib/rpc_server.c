@@ -115,8 +115,10 @@ static chop_err run_once(struct call *c, const struct method_state *m, const voi
     if (!c->db || m->row->flags & RPC_READ) return m->row->fn(c, in, out);
     TRY(db_begin(c->db));
     chop_err e = m->row->fn(c, in, out);
+    chop_failpoint("rpc.commit.before");
     if (!e) e = db_commit(c->db);
     if (e) db_rollback(c->db);
+    else chop_failpoint("rpc.commit.after");
     return e;
 }
 
