@@ -22,3 +22,10 @@ chop_test(unit_gateway_parts SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_part
 target_compile_definitions(unit_gateway_parts PRIVATE OPENAPI_FILE="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
 chop_test(unit_gateway_http SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_http.c
   LIBS chop_gateway chop_crypto chop_log chop_pb chop_pkg_protobufc LABELS unit)
+
+# The program over a real nats-server (tests/fixture.cmake is read before this file).
+if(TARGET chop-gateway AND TARGET chop_fixture)
+  chop_test(unit_gateway_bus SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_bus.c
+    LIBS chop_fixture chop_pb chop_proto chop_pkg_protobufc LABELS svc)
+  add_dependencies(unit_gateway_bus chop-gateway)
+endif()
