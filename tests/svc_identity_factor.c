@@ -1,6 +1,9 @@
 /* identity: proving factors. What must be tamper-proof is tampered with. */
 #include "svc_identity_world.h"
 
+#include <stdatomic.h>
+#include <unistd.h>
+
 static struct fixture_program *program;
 static struct person boss, user;
 static struct crypto_key *key;
@@ -94,6 +97,55 @@ static void test_two_clauses(void **state) {
     in = made_request(&m, "authorization", "password");
     WORKS(CALL("ProveFactor", &in, user.who, &out)); /* after all, it gives a fresh proof */
     assert_int_equal(proof_open(out->proof)->n_factors, 2);
+}
+
+/* ---- two at the same moment ---- */
+
+struct answer {
+    atomic_int ready;
+    chop_err err;
+    uint8_t bytes[8192];
+    size_t n;
+};
+
+static void on_answer(void *ctx, chop_err err, struct chop_bytes reply) {
+    struct answer *a = ctx;
+    a->err = err;
+    if (!err && reply.n <= sizeof a->bytes) memcpy(a->bytes, reply.p, a->n = reply.n);
+    atomic_store(&a->ready, 1);
+}
+
+static void prove_async(const Pb__ProveFactorRequest *in, struct answer *a) {
+    struct bus_headers h = { .deadline = chop_now_ms() + 5000, .principal = user.who };
+    struct chop_bytes request;
+    WORKS(pb_pack(in, fixture_mem(), &request));
+    bus_call_async(fixture_bus(), "chop.identity.v1.ProveFactor", &h, request, on_answer, a);
+}
+
+static bool has_proof(struct answer *a) {
+    Pb__ProveFactorReply *out;
+    while (!atomic_load(&a->ready))
+        (void)usleep(200);
+    WORKS(a->err);
+    WORKS(PB_UNPACK(pb__prove_factor_reply, CHOP_BYTES(a->bytes, a->n), fixture_mem(), &out));
+    return out->proof.len > 0;
+}
+
+/* Exactly one of two answers is the last one, and carries the proof. */
+static void test_parallel_factors(void **state) {
+    (void)state;
+    for (int round = 0; round < 60; round++) {
+        struct made m;
+        static struct answer answers[2];
+        memset(answers, 0, sizeof answers);
+        ticket_make(&m, &user);
+        Pb__ProveFactorRequest password = made_request(&m, "authorization", "password");
+        Pb__ProveFactorRequest by_key = made_request(&m, "authorization", "key");
+        prove_async(&password, &answers[0]);
+        prove_async(&by_key, &answers[1]);
+        bool first = has_proof(&answers[0]), second = has_proof(&answers[1]);
+        assert_int_equal(first + second, 1);
+    }
 }
 
 /* Whoever holds root key, ticket and the member's public key can check a proof without asking identity. */
@@ -316,7 +368,7 @@ static int down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_two_clauses),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_two_clauses), cmocka_unit_test(test_parallel_factors),
         cmocka_unit_test(test_proof_verifies_offline), cmocka_unit_test(test_password_evidence),
         cmocka_unit_test(test_wrong_password), cmocka_unit_test(test_factor_names), cmocka_unit_test(test_wrong_act),
         cmocka_unit_test(test_wrong_key), cmocka_unit_test(test_replay_across_acts),

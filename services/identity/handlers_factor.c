@@ -195,6 +195,8 @@ static chop_err proof_sign(struct call *c, const struct proving *p, Pb__Proof *p
 static chop_err conclude(struct call *c, void *arg) {
     struct proving *p = arg;
     Pb__Proof proof = PB__PROOF__INIT;
+    struct db_rows *rows;
+    TRY(DB_QUERY(c->db, &rows, "proven_lock", B_(CHOP_BYTES(p->ticket_digest, 32))));
     TRY(shown_store(c, p));
     TRY(proven_load(c, p, &proof));
     TRY(missing_list(c, p));

@@ -266,6 +266,10 @@ SELECT count(*) FROM terminal WHERE member_id = $1 AND state = 'active'
 -- query: terminal_revoke
 UPDATE terminal SET state = 'revoked' WHERE terminal_id = $1 AND organization_id = $2 AND state = 'active'
 
+-- query: proven_lock
+-- Two factors proven at the same moment must see each other, or neither answer would carry the proof.
+SELECT pg_advisory_xact_lock(1, ('x' || substr(encode($1::bytea, 'hex'), 1, 8))::bit(32)::int)
+
 -- query: proven_add
 INSERT INTO proven (ticket_digest, factor, act_id, amr, credential_id, proven_at, algorithm, challenge, signature,
                     expires_at)
