@@ -10,7 +10,7 @@
 
 #include "marks.h"
 #include "outline.h"
-#include "svc_issuance_world.h"
+#include "svc_verification_world.h"
 
 static struct world *w;
 static struct authority *authority;
@@ -326,6 +326,58 @@ static void test_nobody_else_sees_the_job(void **state) {
     assert_string_equal(seen->marks[0]->cipher, job->marks[0]->cipher);
 }
 
+static void settle(const struct order_kit *k, uint32_t number, const char *state) {
+    Pb__ImpressionSettled ev = PB__IMPRESSION_SETTLED__INIT;
+    ev.grant_id = k->grant.grant_id;
+    ev.allotment_id = k->allotment.allotment_id;
+    ev.number = number;
+    ev.state = PB_STR(state);
+    ev.at = chop_now_ms();
+    tell("authorization", "authorization.impression.settled", k->grant.seal_id, &ev);
+}
+
+static Pb__Job *job_when(char *job_id, size_t outcomes) {
+    Pb__GetJobRequest get = PB__GET_JOB_REQUEST__INIT;
+    Pb__Job *job = NULL;
+    get.job_id = job_id;
+    for (int i = 0; i < 200; i++) {
+        assert_null(fixture_call("issuance", &pb__issuance__descriptor, "GetJob", &get, w->principal, &job));
+        if (job->n_numbers >= outcomes) return job;
+        nanosleep(&(struct timespec){ 0, 25000000 }, NULL);
+    }
+    fail_msg("%zu outcomes, want %zu", job->n_numbers, outcomes);
+    return job;
+}
+
+static void test_outcomes_close_the_job(void **state) {
+    (void)state;
+    struct order_kit *k = kit_new(2);
+    Pb__Job *job, *again;
+    kit_seal(k);
+    assert_null(submit(k, &job));
+    settle(k, 1, "printed");
+    job = job_when(job->job_id, 1);
+    assert_string_equal(job->state, "sealed");
+    assert_string_equal(job->numbers[0]->state, "printed");
+    settle(k, 1, "interrupted"); /* what is printed stays printed */
+    settle(k, 2, "returned");
+    job = job_when(job->job_id, 2);
+    assert_string_equal(job->state, "done");
+    assert_string_equal(job->numbers[0]->state, "printed");
+    /* the returned number may have new marks, the printed one never, whatever authorization says */
+    k->allotment.allotment_id = k->order.allotment_id = PB_STR("alt_outcomes_1");
+    authority->number_state = "reserved";
+    authority->number_allotment = "alt_outcomes_1";
+    kit_seal(k);
+    assert_ptr_equal(submit(k, &again), CHOP_ERR(EUSED));
+    k->numbers[0] = 2;
+    k->allotment.n_numbers = 1;
+    authority->number_state = NULL;
+    kit_seal(k);
+    assert_null(submit(k, &again));
+    assert_int_equal(again->marks[0]->number, 2);
+}
+
 /* A hundred numbers: one envelope, and far below a second. */
 static void test_many_numbers(void **state) {
     (void)state;
@@ -345,6 +397,7 @@ static int up(void **state) {
     (void)state;
     w = world_up();
     authority = authority_up();
+    producers_up(false);
     program = fixture_start("issuance", "issuance", world_issuance_env());
     return 0;
 }
@@ -352,6 +405,7 @@ static int up(void **state) {
 static int down(void **state) {
     (void)state;
     fixture_stop(program);
+    producers_down();
     world_down();
     return 0;
 }
@@ -369,6 +423,7 @@ int main(void) {
         cmocka_unit_test(test_wrong_signers),
         cmocka_unit_test(test_no_byte_may_change),
         cmocka_unit_test(test_nobody_else_sees_the_job),
+        cmocka_unit_test(test_outcomes_close_the_job),
         cmocka_unit_test(test_many_numbers),
     };
     return cmocka_run_group_tests(tests, up, down);

@@ -526,7 +526,7 @@ static int up(void **state) {
     (void)state;
     verification_world = world_up();
     authority = authority_up();
-    producers_up();
+    producers_up(true);
     const char *const *env = world_verification_env();
     const char *all[] = { env[0], env[1], fixture_text("CHOP_VERIFICATION_KEYS=%s", verification_keys_dir()), NULL };
     program = fixture_start("verification", NULL, all);

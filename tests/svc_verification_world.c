@@ -31,6 +31,7 @@ static struct producer {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool stop, quiet, silent;
 static pthread_t announcer;
+static size_t first_producer;
 static const struct paper *known[32];
 static size_t n_known;
 
@@ -87,7 +88,7 @@ static void *announce_main(void *arg) {
     (void)arg;
     struct arena *mem = arena_new(1 << 16);
     while (!atomic_load(&stop)) {
-        for (size_t i = 0; i < CHOP_COUNT(producers) && !atomic_load(&quiet); i++) announce(&producers[i], mem);
+        for (size_t i = first_producer; i < CHOP_COUNT(producers) && !atomic_load(&quiet); i++) announce(&producers[i], mem);
         arena_reset(mem);
         nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
     }
@@ -146,14 +147,16 @@ static void on_find(void *ctx, struct bus_msg *m) {
     arena_free(mem);
 }
 
-void producers_up(void) {
-    static struct bus_sub *subs[CHOP_COUNT(producers) + 1];
-    for (size_t i = 0; i < CHOP_COUNT(producers); i++)
-        must(bus_subscribe(fixture_bus(), fixture_text("chop.%s.v1.ReadEvents", producers[i].name), NULL, on_read,
-                 &producers[i], &subs[i]),
-            "ReadEvents");
-    must(bus_subscribe(fixture_bus(), "chop.issuance.v1.FindImpression", NULL, on_find, NULL, &subs[CHOP_COUNT(producers)]),
-        "FindImpression");
+static void serve(const char *subject, bus_msg_fn fn, void *ctx) {
+    struct bus_sub *sub; /* ends with the bus */
+    must(bus_subscribe(fixture_bus(), subject, NULL, fn, ctx, &sub), subject);
+}
+
+void producers_up(bool issuance) {
+    for (size_t i = issuance ? 0 : 1; i < CHOP_COUNT(producers); i++)
+        serve(fixture_text("chop.%s.v1.ReadEvents", producers[i].name), on_read, &producers[i]);
+    if (issuance) serve("chop.issuance.v1.FindImpression", on_find, NULL);
+    first_producer = issuance ? 0 : 1;
     bus_flush(fixture_bus());
     if (pthread_create(&announcer, NULL, announce_main, NULL) != 0) _Exit(94);
 }

@@ -40,7 +40,8 @@ void receipt_tell(const struct paper *p, const char *fact_id, const uint8_t dige
     const char *number);
 
 /* ---- producers ---- */
-void producers_up(void);
+/* `issuance`: also stands in for issuance (where the real one does not run). */
+void producers_up(bool issuance);
 void producers_down(void);
 void producers_quiet(bool quiet); /* heads are announced no more */
 void tell(const char *producer, const char *type, const char *key, const void *message);
