@@ -1,5 +1,5 @@
 #include "fixture.h"
-#include "fixture_process.h"
+#include "fixture_internal.h"
 
 #include "common.pb-c.h"
 
@@ -20,8 +20,6 @@
 #define MAX_PROGRAMS 32
 #define MAX_ROLES 16
 
-static const char *const purposes[] = { "identity", "identity-ca", "authorization", "issuance", "bridge", "registry" };
-
 struct fixture_program {
     const char *service;
     pid_t pid;
@@ -36,15 +34,13 @@ static struct world {
     const char *nats_url;
     struct bus *bus;
     struct arena *mem, *texts;
-    struct crypto_key *keys[CHOP_COUNT(purposes)], *root;
-    struct trust *trust;
     struct fixture_program programs[MAX_PROGRAMS];
     const char *roles[MAX_ROLES];
 } w;
 
 #define ARGV(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-static void must(chop_err e, const char *what) {
+void fixture_must(chop_err e, const char *what) {
     if (e) fixture_die("%s: %s %s", what, e->name, chop_detail_text());
 }
 
@@ -192,94 +188,8 @@ const char *fixture_nats_url(void) {
 }
 
 struct bus *fixture_bus(void) {
-    if (!w.bus) must(bus_open(&(struct bus_options){ fixture_nats_url(), "", "", "fixture" }, &w.bus), "bus");
+    if (!w.bus) fixture_must(bus_open(&(struct bus_options){ fixture_nats_url(), "", "", "fixture" }, &w.bus), "bus");
     return w.bus;
-}
-
-/* ---- keys ---- */
-
-static size_t purpose_index(const char *purpose) {
-    for (size_t i = 0; i < CHOP_COUNT(purposes); i++)
-        if (strcmp(purposes[i], purpose) == 0) return i;
-    fixture_die("no key of purpose %s", purpose);
-}
-
-const char *fixture_keys_dir(void) {
-    return fixture_text("%s/keys", fixture_dir());
-}
-
-const char *fixture_key_path(const char *purpose) {
-    return fixture_text("%s/keys/%s.pem", fixture_dir(), purpose);
-}
-
-const char *fixture_ca_cert_path(void) {
-    return fixture_text("%s/keys/ca.crt", fixture_dir());
-}
-
-static void write_file(const char *path, struct chop_bytes b) {
-    FILE *f = fopen(path, "we");
-    if (!f || fwrite(b.p, 1, b.n, f) != b.n || fclose(f) != 0) fixture_die("%s: cannot write it", path);
-}
-
-static void entry_fill(Pb__KeyEntry *e, size_t i) {
-    *e = (Pb__KeyEntry)PB__KEY_ENTRY__INIT;
-    e->kid = PB_STR(crypto_key_kid(w.keys[i]));
-    e->purpose = PB_STR(purposes[i]);
-    if (strcmp(purposes[i], "registry") == 0) e->name = PB_STR("police"); /* a registry's key names its registry */
-    e->algorithm = PB_STR(crypto_alg_name(crypto_key_alg(w.keys[i])));
-    e->public_key = PB_BIN(crypto_key_spki(w.keys[i]));
-    e->not_before = chop_now_ms() - (int64_t)86400000;
-    e->not_after = chop_now_ms() + (int64_t)86400000 * 365;
-}
-
-static struct chop_bytes manifest_make(void) {
-    Pb__KeyManifest m = PB__KEY_MANIFEST__INIT;
-    Pb__KeyEntry entries[CHOP_COUNT(purposes)], *list[CHOP_COUNT(purposes)];
-    for (size_t i = 0; i < CHOP_COUNT(purposes); i++) {
-        entry_fill(&entries[i], i);
-        list[i] = &entries[i];
-    }
-    m.version = 1;
-    m.issued_at = chop_now_ms();
-    m.n_entries = CHOP_COUNT(purposes);
-    m.entries = list;
-    struct chop_bytes payload, packed;
-    must(pb_pack(&m, fixture_mem(), &payload), "manifest");
-    must(trust_sign_packed(w.root, NULL, "manifest", payload, fixture_mem(), &packed), "manifest");
-    return packed;
-}
-
-static void keys_up(void) {
-    struct chop_bytes cert, manifest;
-    if (mkdir(fixture_keys_dir(), 0700) != 0) fixture_die("cannot make %s", fixture_keys_dir());
-    must(crypto_key_generate(CRYPTO_ES256, &w.root), "root key");
-    for (size_t i = 0; i < CHOP_COUNT(purposes); i++) {
-        must(crypto_key_generate(CRYPTO_ES256, &w.keys[i]), "key");
-        must(crypto_key_save(w.keys[i], fixture_key_path(purposes[i])), "key");
-    }
-    must(crypto_ca_new(w.keys[purpose_index("identity-ca")], "Chopmark test CA", 30, fixture_mem(), &cert), "CA");
-    write_file(fixture_ca_cert_path(), cert);
-    manifest = manifest_make();
-    write_file(fixture_text("%s/root.spki", fixture_keys_dir()), crypto_key_spki(w.root));
-    write_file(fixture_text("%s/manifest.signed", fixture_keys_dir()), manifest);
-    must(trust_new(crypto_key_spki(w.root), manifest, 0, &w.trust), "trust");
-}
-
-const struct crypto_key *fixture_key(const char *purpose) {
-    fixture_up(FIX_KEYS);
-    return w.keys[purpose_index(purpose)];
-}
-
-const struct trust *fixture_trust(void) {
-    fixture_up(FIX_KEYS);
-    return w.trust;
-}
-
-struct chop_bytes fixture_sign(const char *purpose, const char *type, const void *message) {
-    struct chop_bytes payload, packed;
-    must(pb_pack(message, fixture_mem(), &payload), type);
-    must(trust_sign_packed(fixture_key(purpose), NULL, type, payload, fixture_mem(), &packed), type);
-    return packed;
 }
 
 /* ---- programs ---- */
@@ -370,7 +280,7 @@ void fixture_up(unsigned parts) {
     w.up |= wanted; /* first: what starts may ask for what is up */
     if (wanted & FIX_PG) pg_up();
     if (wanted & FIX_NATS) nats_up();
-    if (wanted & FIX_KEYS && !w.root) keys_up();
+    if (wanted & FIX_KEYS) fixture_keys_up();
 }
 
 /* SIGQUIT stops the whole cluster at once, as a crash would: the postmaster alone, killed, leaves its children. */
@@ -387,13 +297,6 @@ void fixture_kill_part(enum fixture_part part) {
     w.up &= ~(unsigned)part;
 }
 
-static void keys_free(void) {
-    for (size_t i = 0; i < CHOP_COUNT(purposes); i++)
-        crypto_key_free(w.keys[i]);
-    crypto_key_free(w.root);
-    trust_free(w.trust);
-}
-
 void fixture_down(void) {
     if (!w.dir) return;
     if (w.bus) bus_close(w.bus);
@@ -401,7 +304,7 @@ void fixture_down(void) {
         if (w.programs[i].pid) fixture_kill(&w.programs[i]);
     part_end(&w.nats, SIGKILL);
     part_end(&w.postgres, SIGQUIT);
-    keys_free();
+    fixture_keys_free();
     if (!getenv("CHOP_TEST_KEEP")) fixture_remove_tree(w.dir);
     free(w.dir);
     arena_free(w.mem);
@@ -439,7 +342,7 @@ chop_err fixture_call(const char *service, const ProtobufCServiceDescriptor *sd,
     struct bus_headers h = { .deadline = chop_now_ms() + CALL_MS, .principal = principal };
     struct chop_bytes request, reply;
     chop_detail_clear();
-    must(pb_pack(in, fixture_mem(), &request), method);
+    fixture_must(pb_pack(in, fixture_mem(), &request), method);
     TRY(bus_call(fixture_bus(), fixture_text("chop.%s.v1.%s", service, method), &h, request, fixture_mem(), &reply));
     return ret_out ? pb_unpack(m->output, reply, fixture_mem(), ret_out) : NULL;
 }

@@ -72,6 +72,16 @@ ProtobufCBinaryData world_signature(const struct crypto_key *k, struct chop_byte
     return PB_BIN(CHOP_BYTES(out, 64));
 }
 
+Pb__StartSignInReply *world_start_sign_in(const char *slug, const char *account) {
+    Pb__StartSignInRequest in = PB__START_SIGN_IN_REQUEST__INIT;
+    Pb__StartSignInReply *out;
+    in.organization = PB_STR(slug);
+    in.account = PB_STR(account);
+    WORKS(CALL("StartSignIn", &in, NULL, &out));
+    assert_int_equal(out->challenge.len, 32);
+    return out;
+}
+
 /* ---- keys ---- */
 
 static struct crypto_key *keys[64];

@@ -40,6 +40,7 @@ struct person {
 /* A new organization and its admin "boss", signed in. */
 struct person world_organization(const char *slug);
 struct person world_sign_in(const char *slug, const char *account, const char *password);
+Pb__StartSignInReply *world_start_sign_in(const char *slug, const char *account);
 /* Resolves the session again. */
 void world_refresh(struct person *p);
 /* A member with these roles (comma-separated), added by an act of the admin, signed in. */
