@@ -6,7 +6,7 @@
  *   terminal-cert, printer-cert                identity-ca
  *   ticket                                     authorization or identity (the ticket's owner)
  *   grant, allotment, fact, revocation         authorization
- *   envelope, impression                       issuance
+ *   envelope, impression, mark                 issuance
  *   time                                       bridge
  *   receipt, registry-order                    registry (the manifest entry's name is the registry's id)
  *   order, pair                                the terminal's key (trust_verify_terminal)

@@ -17,6 +17,7 @@ static const struct trust_type types[] = {
     { "revocation", TRUST_BY_MANIFEST, { "authorization", NULL } },
     { "envelope", TRUST_BY_MANIFEST, { "issuance", NULL } },
     { "impression", TRUST_BY_MANIFEST, { "issuance", NULL } },
+    { "mark", TRUST_BY_MANIFEST, { "issuance", NULL } },
     { "time", TRUST_BY_MANIFEST, { "bridge", NULL } },
     { "receipt", TRUST_BY_MANIFEST, { "registry", NULL } },
     { "registry-order", TRUST_BY_MANIFEST, { "registry", NULL } },
