@@ -19,6 +19,12 @@ static int start(void **state) {
     return 0;
 }
 
+static int stop(void **state) {
+    (void)state;
+    fixture_stop(world_program()); /* drains and ends well */
+    return 0;
+}
+
 /* ---- seals ---- */
 static void test_seal_create(void **state) {
     (void)state;
@@ -810,5 +816,5 @@ int main(void) {
         cmocka_unit_test(test_unreported_settled), cmocka_unit_test(test_withdraw_and_cancel), cmocka_unit_test(test_gate),
         cmocka_unit_test(test_files), cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists),
         cmocka_unit_test(test_killed) };
-    return cmocka_run_group_tests(tests, start, NULL);
+    return cmocka_run_group_tests(tests, start, stop);
 }

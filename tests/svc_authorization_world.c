@@ -23,7 +23,13 @@ static void write_file(const char *path, const void *p, size_t n) {
     assert_int_equal(fclose(f), 0);
 }
 
-static void free_keys(void) {
+/* Before the fixture's own end: it closes the bus. */
+static struct bus_sub *subscriptions[2];
+static struct crypto_key *printer_keys[64];
+static size_t n_printers;
+static void end(void) {
+    for (size_t i = 0; i < CHOP_COUNT(subscriptions); i++) bus_unsubscribe(subscriptions[i]);
+    for (size_t i = 0; i < n_printers; i++) crypto_key_free(printer_keys[i]);
     crypto_key_free(issuance_key);
 }
 
@@ -37,7 +43,7 @@ void world_start(void) {
     uint8_t key[32];
     fixture_up(FIX_PG | FIX_NATS | FIX_KEYS);
     WORKS(crypto_key_generate(CRYPTO_ES256, &issuance_key));
-    (void)atexit(free_keys);
+    (void)atexit(end);
     chop_random(key, sizeof key);
     write_file(fixture_text("%s/files.key", fixture_dir()), key, sizeof key);
     struct chop_bytes spki = crypto_key_spki(issuance_key);
@@ -240,6 +246,8 @@ struct printer *world_printer(const char *organization_id) {
     chop_id_new("prn", id);
     d->id = fixture_text("%s", id);
     WORKS(crypto_key_generate(CRYPTO_ES256, &d->key));
+    assert_true(n_printers < CHOP_COUNT(printer_keys));
+    printer_keys[n_printers++] = d->key;
     m.printer_id = TEXT(d->id);
     m.organization_id = TEXT(organization_id);
     m.name = TEXT("前台打印机");
@@ -324,11 +332,9 @@ static void on_read(void *ctx, struct bus_msg *m) {
 }
 
 static void producers_start(void) {
-    for (size_t i = 0; i < CHOP_COUNT(producers); i++) {
-        struct bus_sub *sub;
+    for (size_t i = 0; i < CHOP_COUNT(producers); i++)
         WORKS(bus_subscribe(fixture_bus(), fixture_text("chop.%s.v1.ReadEvents", producers[i].name), NULL, on_read,
-            &producers[i], &sub));
-    }
+            &producers[i], &subscriptions[i]));
 }
 
 static void announce(const struct producer *p) {

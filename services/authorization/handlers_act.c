@@ -90,7 +90,9 @@ static chop_err commit_first(struct call *c, const struct act *act, Pb__CommitAc
     TRY(check_roles(kinds[which], &k.who));
     out->act_id = PB_STR(act->act_id);
     TRY(kinds[which]->commit(&k, content->request));
-    return act_finish(c, act, out);
+    TRY(act_finish(c, act, out));
+    chop_failpoint("authorization.commit.before");
+    return NULL;
 }
 
 chop_err act_handle_commit(struct call *c, const void *in_, void *out) {
