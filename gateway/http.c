@@ -22,6 +22,7 @@ struct listener {
     struct http *http;
     struct MHD_Daemon *daemon;
     bool tls;
+    int fd; /* while it stops; else -1 */
     char *key, *certificate;
 };
 
@@ -285,8 +286,8 @@ chop_err http_start(struct gateway *g, struct http **ret_http) {
     struct http *h = calloc(1, sizeof *h);
     if (!h) return CHOP_ERR(EMEMORY);
     h->g = g;
-    h->plain = (struct listener){ .g = g, .http = h };
-    h->tls = (struct listener){ .g = g, .http = h, .tls = true };
+    h->plain = (struct listener){ .g = g, .http = h, .fd = -1 };
+    h->tls = (struct listener){ .g = g, .http = h, .tls = true, .fd = -1 };
     pthread_mutex_init(&h->lock, NULL);
     pthread_cond_init(&h->wake, NULL);
     chop_err e = listeners_start(h);
@@ -310,6 +311,7 @@ static bool calls_drain(struct gateway *g) {
 
 static void listener_stop(struct listener *l) {
     if (l->daemon) MHD_stop_daemon(l->daemon);
+    chop_close_p(&l->fd);
     if (l->key) explicit_bzero(l->key, strlen(l->key));
     free(l->key);
     free(l->certificate);
@@ -329,16 +331,16 @@ bool http_stop(struct http *h) {
     if (!h) return true;
     struct listener *all[] = { &h->plain, &h->tls };
     for (size_t i = 0; i < CHOP_COUNT(all); i++) {
-        MHD_socket fd = all[i]->daemon ? MHD_quiesce_daemon(all[i]->daemon) : -1;
-        if (fd >= 0) close(fd);
+        all[i]->fd = all[i]->daemon ? MHD_quiesce_daemon(all[i]->daemon) : -1;
+        /* New clients are turned away now; the number stays ours until the library's threads have let go of it. */
+        if (all[i]->fd >= 0) shutdown(all[i]->fd, SHUT_RDWR);
     }
     atomic_store(&h->g->stopping, true);
     if (!calls_drain(h->g)) {
         log_line(LOG_ERROR, "calls without an answer: leaving the connections to the kernel", NULL);
         return false; /* stopping the library now would abort the process */
     }
-    for (size_t i = 0; i < CHOP_COUNT(all); i++)
-        listener_stop(all[i]);
+    for (size_t i = 0; i < CHOP_COUNT(all); i++) listener_stop(all[i]);
     clock_stop(h);
     free(h);
     return true;

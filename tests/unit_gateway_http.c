@@ -103,6 +103,12 @@ static int bus_calls(void) {
     return n;
 }
 
+/* What was set before this is seen by every call after it. */
+static void settle(void) {
+    pthread_mutex_lock(&bus.lock);
+    pthread_mutex_unlock(&bus.lock);
+}
+
 static struct canned *can(size_t i, const char *subject) {
     bus.canned[i] = (struct canned){ .subject = subject, .delay_ms = 1 };
     return &bus.canned[i];
@@ -111,6 +117,7 @@ static struct canned *can(size_t i, const char *subject) {
 static void can_message(size_t i, const char *subject, const void *message) {
     struct canned *c = can(i, subject);
     c->n = protobuf_c_message_pack(message, c->reply);
+    settle();
 }
 
 static void can_error(size_t i, const char *subject, chop_err e, const char *field, const char *detail) {
@@ -118,6 +125,7 @@ static void can_error(size_t i, const char *subject, chop_err e, const char *fie
     c->err = e;
     c->field = field;
     c->detail = detail;
+    settle();
 }
 
 /* identity knows TOKEN */
