@@ -162,6 +162,40 @@ static void test_number_once_unless_returned(void **state) {
                             k->grant.grant_id)), "issued,issued,returned,returned");
 }
 
+/* An offline grant's block carries a QR that a verifier without a network can check; a shorter one cannot be cut off it. */
+static void test_offline_mark(void **state) {
+    (void)state;
+    struct order_kit *k = kit_new(1), *online = kit_new(1);
+    Pb__Job *job;
+    Pb__Envelope *e;
+    Pb__OfflineMark *m;
+    struct outline_size with, without;
+    kit_seal(online);
+    assert_null(submit(online, &job));
+    assert_null(open_envelope(sealed_event(job->job_id), "prn_a", &e));
+    assert_int_equal(e->impressions[0]->offline_mark.len, 0);
+    assert_null(outline_check(PB_BYTES(e->impressions[0]->mark_block), &without));
+    k->grant.offline = true;
+    kit_seal(k);
+    assert_null(submit(k, &job));
+    assert_null(open_envelope(sealed_event(job->job_id), "prn_a", &e));
+    assert_null(outline_check(PB_BYTES(e->impressions[0]->mark_block), &with));
+    assert_true(with.height_um > without.height_um);
+    ProtobufCBinaryData b = e->impressions[0]->offline_mark;
+    assert_true(b.len > 68 && b.len <= 213 && memcmp(b.data, "CHM1", 4) == 0);
+    Pb__Signed s = PB__SIGNED__INIT;
+    s.type = PB_STR("mark");
+    s.payload = (ProtobufCBinaryData){ b.len - 68, b.data + 4 };
+    s.signature = (ProtobufCBinaryData){ 64, b.data + b.len - 64 };
+    assert_null(PB_UNPACK(pb__offline_mark, PB_BYTES(s.payload), fixture_mem(), &m));
+    s.kid = m->kid;
+    assert_null(trust_verify(fixture_trust(), &s, "mark", chop_now_ms(), NULL));
+    assert_string_equal(m->token, job->marks[0]->token);
+    assert_memory_equal(m->document_prefix.data, w->document_digest, 8);
+    s.type = PB_STR("impression"); /* nor may it pass for issuance's longer word */
+    assert_ptr_equal(trust_verify(fixture_trust(), &s, "impression", chop_now_ms(), NULL), CHOP_ERR(ESIGNATURE));
+}
+
 /* ---- signature ---- */
 
 static void test_signature_is_printed_where_ordered(void **state) {
@@ -416,6 +450,7 @@ int main(void) {
         cmocka_unit_test(test_each_number_is_told_once),
         cmocka_unit_test(test_same_order_same_job),
         cmocka_unit_test(test_number_once_unless_returned),
+        cmocka_unit_test(test_offline_mark),
         cmocka_unit_test(test_signature_is_printed_where_ordered),
         cmocka_unit_test(test_artwork_is_fetched_once_and_checked),
         cmocka_unit_test(test_bindings),

@@ -39,6 +39,7 @@ static const struct {
     { "revocation", 1 << AUTHORIZATION },
     { "envelope", 1 << ISSUANCE },
     { "impression", 1 << ISSUANCE },
+    { "mark", 1 << ISSUANCE },
     { "time", 1 << BRIDGE },
     { "receipt", 1 << REGISTRY },
     { "registry-order", 1 << REGISTRY },

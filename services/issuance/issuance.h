@@ -44,6 +44,7 @@ struct impression {
     char token[MARKS_TOKEN_LEN + 1], serial[MARKS_SERIAL_LEN + 1], cipher[MARKS_CIPHER_LEN + 1];
     uint8_t cipher_hash[32];
     struct chop_bytes block;     /* outline */
+    struct chop_bytes offline;   /* what the signed QR holds; empty but for offline grants */
     struct chop_bytes statement; /* packed Signed{impression} */
 };
 /* Token and serial by chance, the cipher from them. */

@@ -22,6 +22,7 @@ static chop_err marked_list(struct call *c, const struct job *j, Pb__Envelope *e
         rows[i].serial = in->serial;
         rows[i].cipher = in->cipher;
         rows[i].mark_block = PB_BIN(in->block);
+        rows[i].offline_mark = PB_BIN(in->offline);
         e->impressions[i] = &rows[i];
         total += in->block.n;
     }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common.pb-c.h"
 #include "markblock.h"
 
 static const uint64_t serial_space = 1000000000000000u; /* 10^15 */
@@ -63,6 +64,42 @@ const char *mark_url(struct call *c, const char *token) {
     return arena_printf(c->mem, "HTTPS://%s/V/%s", s->host, token);
 }
 
+/* ---- the signed QR of offline grants: issuance.proto, OfflineMark ---- */
+
+static const char offline_magic[] = "CHM1";
+
+static chop_err offline_payload(struct call *c, const struct order *o, const struct impression *i,
+    struct chop_bytes *ret_payload) {
+    Pb__OfflineMark m = PB__OFFLINE_MARK__INIT;
+    m.token = PB_STR(i->token);
+    m.seal_code = o->grant->seal_code;
+    m.document_prefix = PB_BIN(CHOP_BYTES(o->grant->document_digest.data, 8));
+    m.printer_id = o->printer->printer_id;
+    m.not_after = o->allotment->not_after;
+    m.kid = PB_STR(crypto_key_kid(app_sign_key(c->app)));
+    m.number = i->number;
+    return pb_pack(&m, c->mem, ret_payload);
+}
+
+static chop_err offline_make(struct call *c, const struct order *o, struct impression *i) {
+    const size_t head = sizeof offline_magic - 1;
+    struct chop_bytes payload;
+    Pb__Signed s;
+    if (!o->grant->offline) return NULL;
+    TRY(offline_payload(c, o, i, &payload));
+    pb__signed__init(&s);
+    TRY(trust_sign(app_sign_key(c->app), NULL, "mark", payload, c->mem, &s));
+    uint8_t *out = arena_alloc(c->mem, head + payload.n + s.signature.len);
+    if (!out) return CHOP_ERR(EMEMORY);
+    memcpy(out, offline_magic, head);
+    memcpy(out + head, payload.p, payload.n);
+    memcpy(out + head + payload.n, s.signature.data, s.signature.len);
+    i->offline = CHOP_BYTES(out, head + payload.n + s.signature.len);
+    return NULL;
+}
+
+/* ---- the block ---- */
+
 /* Three lines in the block's few letters: which seal, when and which of how many, and whether it is only a sample. */
 static void block_lines(struct call *c, const struct order *o, uint32_t number, struct markblock *b) {
     char day[9];
@@ -76,7 +113,8 @@ static void block_lines(struct call *c, const struct order *o, uint32_t number, 
 static chop_err block_make(struct call *c, const struct order *o, struct impression *i) {
     char text[MARKS_TOKEN_TEXT_LEN + 1];
     marks_token_text(i->token, text);
-    struct markblock b = { .url = mark_url(c, i->token), .token = text, .serial = i->serial, .cipher = i->cipher };
+    struct markblock b = { .url = mark_url(c, i->token), .token = text, .serial = i->serial, .cipher = i->cipher,
+        .signed_qr = i->offline };
     block_lines(c, o, i->number, &b);
     uint8_t outline[MARKBLOCK_MAX_BYTES];
     size_t used;
@@ -107,6 +145,7 @@ static chop_err statement_sign(struct call *c, const struct order *o, struct imp
 
 chop_err impression_finish(struct call *c, const struct order *o, struct impression *i) {
     i->impression_id = rpc_new_id(c, "imp");
+    TRY(offline_make(c, o, i));
     TRY(block_make(c, o, i));
     return statement_sign(c, o, i);
 }
