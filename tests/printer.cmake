@@ -3,3 +3,19 @@ set(world_libs chop_printer_device chop_trust chop_pb chop_outline)
 chop_test(unit_core SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_core_tamper SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_tamper.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_core_crash SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_crash.c ${world} LIBS ${world_libs} LABELS unit)
+
+if(TARGET chop-printer AND TARGET chop-printer-bridge AND TARGET chop_fixture)
+  set(svc_world ${world} ${CMAKE_CURRENT_LIST_DIR}/svc_printer_world.c)
+  set(svc_libs ${world_libs} chop_fixture chop_outbox chop_pbjson chop_mqtt)
+  chop_test(svc_printer SOURCES ${CMAKE_CURRENT_LIST_DIR}/svc_printer.c ${svc_world} LIBS ${svc_libs} LABELS svc
+    TIMEOUT 180)
+  chop_test(svc_printer_puback SOURCES ${CMAKE_CURRENT_LIST_DIR}/svc_printer_puback.c ${svc_world} LIBS ${svc_libs}
+    LABELS svc TIMEOUT 120)
+  add_test(NAME svc_printer_store COMMAND svc_printer_puback store)
+  set_tests_properties(svc_printer_store PROPERTIES LABELS svc TIMEOUT 120)
+  foreach(test svc_printer svc_printer_puback)
+    target_compile_definitions(${test} PRIVATE PRINTER_BIN="${CMAKE_BINARY_DIR}/bin/chop-printer"
+      BROKER_DIR="${CMAKE_SOURCE_DIR}/deploy/mosquitto")
+    add_dependencies(${test} chop-printer chop-printer-bridge)
+  endforeach()
+endif()
