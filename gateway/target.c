@@ -23,10 +23,11 @@ chop_err target_decode(struct chop_bytes raw, bool query, struct arena *mem, cha
             continue;
         }
         int hi = end - p > 2 ? hex(p[1]) : -1, lo = end - p > 2 ? hex(p[2]) : -1;
-        if (hi < 0 || lo < 0 || (hi | lo) == 0) return CHOP_FAIL(EINVAL, NULL, "a malformed escape in the target");
+        if (hi < 0 || lo < 0) return CHOP_FAIL(EINVAL, NULL, "a malformed escape in the target");
         *w++ = (char)(hi << 4 | lo);
         p += 3;
     }
+    /* This refuses %00, too. */
     if (!chop_utf8_valid(text, (size_t)(w - text))) return CHOP_FAIL(EINVAL, NULL, "the target is not UTF-8");
     *ret_text = text;
     return NULL;

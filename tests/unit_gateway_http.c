@@ -778,7 +778,7 @@ static void test_rate(void **state) {
         assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 6.6.6.6, 1.1.1.1\r\n", "{}"), i ? 429 : 200);
         assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 6.6.6.6, 1.1.1.2\r\n", "{}"), i ? 429 : 200);
     }
-    conf.proxies = "10.0.0.1,127.0.0.11,127.0.0.1:8";
+    conf.proxies = "10.0.0.1,127.0.0.2,127.0.0.11,127.0.0.1:8";
     restart();
     assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 1.1.1.1\r\n", "{}"), 200);
     assert_int_equal(
@@ -889,6 +889,7 @@ static void test_stop_while_calls_run(void **state) {
     assert_int_equal(pthread_create(&t, NULL, stop_run, NULL), 0);
     assert_int_equal(take(fd, false), 200); /* what was begun is answered */
     pthread_join(t, NULL);
+    assert_null(gw.http); /* and all of it is gone */
     close(fd);
 }
 
