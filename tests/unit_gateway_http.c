@@ -916,6 +916,7 @@ static void test_stop_under_load(void **state) {
     int64_t began = chop_mono_ns();
     gateway_stop(&gw);
     assert_true(chop_mono_ns() - began < INT64_C(2000000000));
+    assert_null(gw.http);
     for (size_t i = 0; i < 8; i++)
         pthread_join(threads[i], NULL);
 }
