@@ -30,6 +30,7 @@ struct bus_calls {
     pthread_t timer;
     _Atomic bool stop;
     size_t prefix_len; /* of "<prefix>.r." */
+    struct bus_calls *next_retired;
 };
 
 static bool slot_take(struct bus_calls *c, bus_reply_fn fn, void *ctx, int64_t deadline_ns, uint32_t *ret_index,
@@ -168,7 +169,10 @@ void bus_calls_stop(struct bus *b) {
     (void)natsSubscription_Unsubscribe(c->sub);
     natsSubscription_Destroy(c->sub);
     for (uint32_t i = 0; i < c->high; i++) expire_at(c, i, INT64_MAX);
-    /* The table itself stays: the library's thread may just now be looking into it. The process is ending. */
+    /* The table stays, in a list: the library's thread may just now be looking into it. */
+    static _Atomic(struct bus_calls *) retired;
+    c->next_retired = atomic_load(&retired);
+    while (!atomic_compare_exchange_weak(&retired, &c->next_retired, c)) {}
 }
 
 /* ---- sending ---- */
