@@ -268,7 +268,8 @@ service_env() { # NAME -> ENV array
         gateway) ENV+=("${p}_PORT=$PORT_HTTP" "${p}_WEB=$ROOT/terminals/web") ;;
         identity) secret operator >/dev/null
             ENV+=("${p}_SIGN_KEY=$K/identity.pem" "${p}_CA_KEY=$K/identity-ca.pem" "${p}_CA_CERT=$K/ca.crt"
-                "${p}_OPERATOR_TOKEN_FILE=$CHOP_VAR/secrets/operator") ;;
+                "${p}_OPERATOR_TOKEN_FILE=$CHOP_VAR/secrets/operator"
+                "${p}_WORKERS=8") ;; # half of them may wait for password hashing
         authorization) ENV+=("${p}_SIGN_KEY=$K/authorization.pem" "${p}_ISSUANCE_HPKE=$K/issuance-hpke.spki"
                 "${p}_FILES_KEY=$K/files.key" "${p}_DRAW=$BUILD/bin/chop-draw") ;;
         issuance) ENV+=("${p}_SIGN_KEY=$K/issuance.pem" "${p}_HPKE_KEY=$K/issuance-hpke.pem" "${p}_CIPHER_KEY=$K/cipher.key"
