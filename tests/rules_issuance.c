@@ -73,7 +73,8 @@ static void sound_devices(struct sound *s) {
 static int setup(void **state) {
     struct sound *s = calloc(1, sizeof *s);
     assert_non_null(s);
-    for (uint32_t i = 0; i < 3; i++) s->numbers[i] = i + 1;
+    for (uint32_t i = 0; i < 3; i++)
+        s->numbers[i] = i + 1;
     memset(s->document, 1, 32);
     memset(s->artwork, 2, 32);
     memset(s->other, 99, 32);
@@ -233,10 +234,12 @@ static void test_host(void **state) {
 /* Every pair of outcomes: only what this table allows. */
 static void test_outcomes(void **state) {
     (void)state;
-    static const char *const all[] = { "issued", "interrupted", "printed", "spoiled", "returned", "revoked", "", "print" };
-    static const char *const allowed[][2] = { { "issued", "interrupted" }, { "issued", "printed" }, { "issued", "spoiled" },
-        { "issued", "returned" }, { "issued", "revoked" }, { "interrupted", "printed" }, { "interrupted", "spoiled" },
-        { "interrupted", "revoked" }, { "printed", "revoked" }, { "spoiled", "revoked" } };
+    static const char *const all[] = { "issued", "interrupted", "printed", "spoiled", "returned", "revoked", "",
+        "print" };
+    static const char *const allowed[][2] = { { "issued", "interrupted" }, { "issued", "printed" },
+        { "issued", "spoiled" }, { "issued", "returned" }, { "issued", "revoked" }, { "interrupted", "printed" },
+        { "interrupted", "spoiled" }, { "interrupted", "revoked" }, { "printed", "revoked" },
+        { "spoiled", "revoked" } };
     for (size_t a = 0; a < CHOP_COUNT(all); a++)
         for (size_t b = 0; b < CHOP_COUNT(all); b++) {
             bool want = false;

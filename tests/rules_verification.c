@@ -15,8 +15,13 @@
 #define GRACE VERIFICATION_GRACE_MS
 
 static const char *verdict(enum outcome o, bool current, bool differs, bool ended, unsigned flags, int64_t now) {
-    const struct situation s = { .outcome = o, .flags = flags, .seal_ended_now = ended, .current = current,
-        .differs = differs, .now = now, .not_after = END };
+    const struct situation s = { .outcome = o,
+        .flags = flags,
+        .seal_ended_now = ended,
+        .current = current,
+        .differs = differs,
+        .now = now,
+        .not_after = END };
     return conclude(&s).verdict;
 }
 
@@ -27,9 +32,12 @@ static const char *expected(enum outcome o, bool current, bool differs, bool end
     if (differs) return "mismatch";
     if (!current) return "unavailable";
     switch (o) {
-    case PRINTED: return flags & MARK_DOUBTFUL ? "doubtful" : "genuine";
-    case INTERRUPTED: return "interrupted";
-    default: return ended ? "doubtful" : now > END + GRACE ? "overdue" : "pending";
+    case PRINTED:
+        return flags & MARK_DOUBTFUL ? "doubtful" : "genuine";
+    case INTERRUPTED:
+        return "interrupted";
+    default:
+        return ended ? "doubtful" : now > END + GRACE ? "overdue" : "pending";
     }
 }
 
@@ -87,7 +95,8 @@ static void test_outcomes(void **state) {
     assert_true(outcome_follows(PRINTED, REVOKED));
     assert_false(outcome_follows(PRINTED, INTERRUPTED) || outcome_follows(PRINTED, RETURNED));
     assert_false(outcome_follows(PRINTED, SPOILED) || outcome_follows(SPOILED, PRINTED));
-    for (unsigned o = 0; o < OUTCOMES; o++) assert_false(outcome_follows(REVOKED, (enum outcome)o));
+    for (unsigned o = 0; o < OUTCOMES; o++)
+        assert_false(outcome_follows(REVOKED, (enum outcome)o));
     assert_true(outcome_needs_proof(PRINTED) && outcome_needs_proof(SPOILED) && outcome_needs_proof(REVOKED));
     assert_true(seal_ended("lost") && seal_ended("destroyed") && !seal_ended("active") && !seal_ended("suspended"));
 }
@@ -115,7 +124,8 @@ static void test_masked_verdict_hides(void **state) {
     Pb__KeyFacts facts = PB__KEY_FACTS__INIT;
     Pb__Approval approval = PB__APPROVAL__INIT, *approvals[] = { &approval };
     Pb__Verdict v = PB__VERDICT__INIT;
-    char name[] = "王小明", title[] = "二零二六年采购合同", amount[] = "128,000.00", party[] = "上海某某贸易有限公司", sha[] = "ab";
+    char name[] = "王小明", title[] = "二零二六年采购合同", amount[] = "128,000.00", party[] = "上海某某贸易有限公司",
+         sha[] = "ab";
     uint8_t digest[32] = { 0 };
     approval.member_name = v.requester = v.signature_name = name;
     approval.proof_digest = (ProtobufCBinaryData){ 32, digest };
@@ -178,10 +188,11 @@ static void test_text(void **state) {
     text_put(&t, "|", 1);
     text_time(&t, 951782400000 - 8 * 3600000); /* a leap day */
     text_put(&t, "", 1);
-    assert_string_equal(room,
-        "&lt;a href=&quot;x&quot; y=&#39;z&#39;&gt;&amp;|0|18446744073709551615|2026-10-31 22:41:12|2000-02-29 00:00:00");
+    assert_string_equal(room, "&lt;a href=&quot;x&quot; y=&#39;z&#39;&gt;&amp;|0|18446744073709551615|2026-10-31 "
+                              "22:41:12|2000-02-29 00:00:00");
     char longer[1024] = { 0 };
-    for (size_t i = 0; i + 3 < sizeof longer; i += 3) memcpy(longer + i, "印", 3);
+    for (size_t i = 0; i + 3 < sizeof longer; i += 3)
+        memcpy(longer + i, "印", 3);
     t.n = 0;
     text_html(&t, longer);
     assert_int_equal(t.n, 303);
@@ -195,7 +206,8 @@ static void test_every_verdict_has_words(void **state) {
     (void)state;
     static const char *const all[] = { "genuine", "pending", "overdue", "interrupted", "void", "doubtful", "revoked",
         "unknown", "mismatch", "mistyped", "unavailable", "elsewhere" };
-    for (size_t i = 0; i < CHOP_COUNT(all); i++) assert_string_equal(words_of(all[i])->verdict, all[i]);
+    for (size_t i = 0; i < CHOP_COUNT(all); i++)
+        assert_string_equal(words_of(all[i])->verdict, all[i]);
     assert_string_equal(words_of("nonsense")->verdict, "unavailable");
     assert_non_null(reason_words("after-loss"));
     assert_null(reason_words("nonsense"));

@@ -25,8 +25,10 @@ static chop_err submit(struct order_kit *k, Pb__Job **ret_job) {
 /* ---- what comes out ---- */
 
 static Pb__EnvelopeSealed *sealed_event(const char *job_id) {
-    const char *hex = SQL(fixture_text("SELECT encode(payload, 'hex') FROM outbox WHERE type = 'issuance.envelope.sealed' "
-                                       "AND position(convert_to('%s', 'UTF8') IN payload) > 0", job_id));
+    const char *hex =
+        SQL(fixture_text("SELECT encode(payload, 'hex') FROM outbox WHERE type = 'issuance.envelope.sealed' "
+                         "AND position(convert_to('%s', 'UTF8') IN payload) > 0",
+            job_id));
     size_t n = strlen(hex) / 2;
     uint8_t *bytes = arena_alloc(fixture_mem(), n);
     Pb__EnvelopeSealed *ev;
@@ -88,7 +90,8 @@ static void test_order_becomes_an_envelope(void **state) {
     assert_int_equal(e->signature_artwork.len, 0);
     assert_int_equal(e->n_impressions, 3);
     assert_true(e->signed_at > chop_now_ms() - 60000);
-    for (size_t i = 0; i < 3; i++) check_impression(k, job, e->impressions[i], i);
+    for (size_t i = 0; i < 3; i++)
+        check_impression(k, job, e->impressions[i], i);
     struct chop_bytes order;
     assert_null(pb_pack(e->order, fixture_mem(), &order));
     assert_true(chop_bytes_equal(order, PB_BYTES(k->request.order)));
@@ -104,8 +107,10 @@ static void test_each_number_is_told_once(void **state) {
     Pb__FindImpressionRequest ask = PB__FIND_IMPRESSION_REQUEST__INIT;
     kit_seal(k);
     assert_null(submit(k, &job));
-    assert_string_equal(SQL(fixture_text("SELECT count(*) FROM outbox WHERE type = 'issuance.impression.issued' AND key = '%s'",
-                            k->grant.seal_id)), "2");
+    assert_string_equal(
+        SQL(fixture_text(
+            "SELECT count(*) FROM outbox WHERE type = 'issuance.impression.issued' AND key = '%s'", k->grant.seal_id)),
+        "2");
     ask.serial = job->marks[1]->serial;
     assert_null(fixture_call("issuance", &pb__issuance__descriptor, "FindImpression", &ask, NULL, &found));
     assert_string_equal(found->token, job->marks[1]->token);
@@ -115,11 +120,11 @@ static void test_each_number_is_told_once(void **state) {
     assert_null(fixture_call("issuance", &pb__issuance__descriptor, "FindImpression", &ask, NULL, &found));
     assert_int_equal(found->number, 1);
     ask.token = PB_STR("0000000000000000");
-    assert_ptr_equal(fixture_call("issuance", &pb__issuance__descriptor, "FindImpression", &ask, NULL, &found),
-        CHOP_ERR(ENOTFOUND));
+    assert_ptr_equal(
+        fixture_call("issuance", &pb__issuance__descriptor, "FindImpression", &ask, NULL, &found), CHOP_ERR(ENOTFOUND));
     /* no cipher leaves this service in the clear */
-    const char *leak = fixture_text("SELECT count(*) FROM outbox WHERE position(convert_to('%s', 'UTF8') IN payload) > 0",
-        job->marks[0]->cipher);
+    const char *leak = fixture_text(
+        "SELECT count(*) FROM outbox WHERE position(convert_to('%s', 'UTF8') IN payload) > 0", job->marks[0]->cipher);
     assert_string_equal(SQL(leak), "0");
 }
 
@@ -158,11 +163,14 @@ static void test_number_once_unless_returned(void **state) {
     authority->number_allotment = k->allotment.allotment_id;
     assert_null(submit(k, &second));
     assert_string_not_equal(first->marks[0]->token, second->marks[0]->token);
-    assert_string_equal(SQL(fixture_text("SELECT string_agg(state, ',' ORDER BY state) FROM impression WHERE grant_id = '%s'",
-                            k->grant.grant_id)), "issued,issued,returned,returned");
+    assert_string_equal(
+        SQL(fixture_text(
+            "SELECT string_agg(state, ',' ORDER BY state) FROM impression WHERE grant_id = '%s'", k->grant.grant_id)),
+        "issued,issued,returned,returned");
 }
 
-/* An offline grant's block carries a QR that a verifier without a network can check; a shorter one cannot be cut off it. */
+/* An offline grant's block carries a QR that a verifier without a network can check; a shorter one cannot be cut off
+ * it. */
 static void test_offline_mark(void **state) {
     (void)state;
     struct order_kit *k = kit_new(1), *online = kit_new(1);
@@ -252,16 +260,16 @@ static void refuse(struct order_kit *k, chop_err want, const char *field) {
     if (e != want || strcmp(chop_detail_field(), field) != 0)
         fail_msg("want %s at %s, got %s at %s: %s", want->name, field, e ? e->name : "success", chop_detail_field(),
             chop_detail_text());
-    assert_string_equal(SQL(fixture_text("SELECT count(*) FROM job WHERE allotment_id = '%s'", k->allotment.allotment_id)),
-        "0");
+    assert_string_equal(
+        SQL(fixture_text("SELECT count(*) FROM job WHERE allotment_id = '%s'", k->allotment.allotment_id)), "0");
 }
 
-#define BENT(err, field, ...)                                                                 \
-    do {                                                                                      \
-        struct order_kit *k = kit_new(2);                                                     \
-        __VA_ARGS__;                                                                          \
-        kit_seal(k);                                                                          \
-        refuse(k, CHOP_ERR(err), field);                                                      \
+#define BENT(err, field, ...)                                                                                          \
+    do {                                                                                                               \
+        struct order_kit *k = kit_new(2);                                                                              \
+        __VA_ARGS__;                                                                                                   \
+        kit_seal(k);                                                                                                   \
+        refuse(k, CHOP_ERR(err), field);                                                                               \
     } while (0)
 
 static void test_bindings(void **state) {
@@ -279,7 +287,8 @@ static void test_bindings(void **state) {
     BENT(EMISMATCH, "printer_cert.organization_id", k->printer.organization_id = PB_STR("org_b"));
     BENT(EMISMATCH, "challenge.printer_id", k->challenge.printer_id = PB_STR("prn_b"));
     BENT(EMISMATCH, "allotment.member_id", k->allotment.member_id = PB_STR("mem_b"));
-    BENT(EDENIED, "grant.member_id", k->grant.member_id = k->allotment.member_id = k->terminal.member_id = PB_STR("mem_b"));
+    BENT(EDENIED, "grant.member_id",
+        k->grant.member_id = k->allotment.member_id = k->terminal.member_id = PB_STR("mem_b"));
     static char *printers[] = { "prn_b" };
     BENT(EMISMATCH, "grant.printer_ids", k->grant.printer_ids = printers, k->grant.n_printer_ids = 1);
 }

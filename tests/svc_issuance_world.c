@@ -153,7 +153,8 @@ static void kit_grant(struct order_kit *k) {
 static void kit_allotment(struct order_kit *k, size_t n) {
     Pb__AllotmentStatement *a = &k->allotment;
     pb__allotment_statement__init(a);
-    for (size_t i = 0; i < n; i++) k->numbers[i] = (uint32_t)i + 1;
+    for (size_t i = 0; i < n; i++)
+        k->numbers[i] = (uint32_t)i + 1;
     a->allotment_id = new_id("alt");
     a->grant_id = k->grant.grant_id;
     a->organization_id = k->grant.organization_id;
@@ -295,13 +296,19 @@ static void on_call(void *ctx, struct bus_msg *m) {
     (void)pthread_mutex_lock(&authority_lock);
     chop_err e = CHOP_ERR(ENOTFOUND);
     bool silent = authority.silent;
-    if (silent) e = NULL;
-    else if (strcmp(method, "FetchArtwork") == 0) e = answer_artwork(mem, &reply);
-    else if (strcmp(method, "FetchSpecimen") == 0) e = answer_specimen(mem, &reply);
-    else if (strcmp(method, "FindGrantState") == 0) e = answer_state(bus_msg_data(m), mem, &reply);
+    if (silent)
+        e = NULL;
+    else if (strcmp(method, "FetchArtwork") == 0)
+        e = answer_artwork(mem, &reply);
+    else if (strcmp(method, "FetchSpecimen") == 0)
+        e = answer_specimen(mem, &reply);
+    else if (strcmp(method, "FindGrantState") == 0)
+        e = answer_state(bus_msg_data(m), mem, &reply);
     (void)pthread_mutex_unlock(&authority_lock);
-    if (e) bus_reply_error(fixture_bus(), m, e, "", "stand-in");
-    else if (!silent) bus_reply(fixture_bus(), m, reply, false);
+    if (e)
+        bus_reply_error(fixture_bus(), m, e, "", "stand-in");
+    else if (!silent)
+        bus_reply(fixture_bus(), m, reply, false);
     bus_msg_free(m);
     arena_free(mem);
 }
@@ -310,8 +317,8 @@ struct authority *authority_up(void) {
     static const char *const methods[] = { "FetchArtwork", "FetchSpecimen", "FindGrantState" };
     static struct bus_sub *subs[CHOP_COUNT(methods)];
     for (size_t i = 0; i < CHOP_COUNT(methods); i++)
-        must(bus_subscribe(fixture_bus(), fixture_text("chop.authorization.v1.%s", methods[i]), NULL, on_call, NULL,
-                 &subs[i]),
+        must(bus_subscribe(
+                 fixture_bus(), fixture_text("chop.authorization.v1.%s", methods[i]), NULL, on_call, NULL, &subs[i]),
             "stand-in");
     bus_flush(fixture_bus());
     return &authority;

@@ -12,7 +12,7 @@ struct world {
     struct crypto_key *terminal, *printer, *printer_seal, *hpke;
     uint8_t cipher_key[32], verify_key[32];
     const char *cipher_path, *verify_path, *hpke_path;
-    const char *principal; /* Base64 */
+    const char *principal;               /* Base64 */
     struct chop_bytes artwork, specimen; /* outlines */
     uint8_t artwork_digest[32], specimen_digest[32], document_digest[32];
 };
@@ -47,7 +47,7 @@ void kit_digest(const void *message, uint8_t out[32]);
 struct authority {
     int artwork_calls, specimen_calls, state_calls;
     bool wrong_artwork, wrong_specimen, silent;
-    const char *number_state;     /* of FindGrantState; NULL: answers ENOTFOUND */
+    const char *number_state; /* of FindGrantState; NULL: answers ENOTFOUND */
     const char *number_allotment;
     const char *seal_state;
 };

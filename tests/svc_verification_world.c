@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define EVENTS_MAX 512
@@ -38,7 +37,8 @@ static size_t n_known;
 /* As lib/outbox partitions: any function does, as long as one key stays in one partition. */
 static uint32_t partition_of(const char *key) {
     uint32_t h = 0;
-    while (*key) h = h * 31 + (unsigned char)*key++;
+    while (*key)
+        h = h * 31 + (unsigned char)*key++;
     return h % PARTITIONS;
 }
 
@@ -88,7 +88,8 @@ static void *announce_main(void *arg) {
     (void)arg;
     struct arena *mem = arena_new(1 << 16);
     while (!atomic_load(&stop)) {
-        for (size_t i = first_producer; i < CHOP_COUNT(producers) && !atomic_load(&quiet); i++) announce(&producers[i], mem);
+        for (size_t i = first_producer; i < CHOP_COUNT(producers) && !atomic_load(&quiet); i++)
+            announce(&producers[i], mem);
         arena_reset(mem);
         nanosleep(&(struct timespec){ 0, 50000000 }, NULL);
     }
@@ -120,8 +121,10 @@ static void on_read(void *ctx, struct bus_msg *m) {
     (void)pthread_mutex_lock(&lock);
     chop_err e = read_events(ctx, bus_msg_data(m), mem, &reply);
     (void)pthread_mutex_unlock(&lock);
-    if (e) bus_reply_error(fixture_bus(), m, e, "", "");
-    else bus_reply(fixture_bus(), m, reply, false);
+    if (e)
+        bus_reply_error(fixture_bus(), m, e, "", "");
+    else
+        bus_reply(fixture_bus(), m, reply, false);
     bus_msg_free(m);
     arena_free(mem);
 }
@@ -140,9 +143,12 @@ static void on_find(void *ctx, struct bus_msg *m) {
     struct arena *mem = arena_new(1 << 20);
     struct chop_bytes reply = { 0 };
     chop_err e = find(bus_msg_data(m), mem, &reply);
-    if (atomic_load(&silent)) e = NULL;
-    else if (e) bus_reply_error(fixture_bus(), m, e, "", "");
-    else bus_reply(fixture_bus(), m, reply, false);
+    if (atomic_load(&silent))
+        e = NULL;
+    else if (e)
+        bus_reply_error(fixture_bus(), m, e, "", "");
+    else
+        bus_reply(fixture_bus(), m, reply, false);
     bus_msg_free(m);
     arena_free(mem);
 }
@@ -349,47 +355,4 @@ void receipt_tell(const struct paper *p, const char *fact_id, const uint8_t dige
     r.received_at = chop_now_ms();
     ev.receipt = unpack_signed(PB_BIN(kit_sign_by(signer, NULL, "receipt", &r)));
     tell("filing-relay", "filing-relay.filing.receipted", r.seal_id, &ev);
-}
-
-/* ---- keys ---- */
-
-static struct crypto_key *police;
-
-const struct crypto_key *police_key(void) {
-    if (!police) must(crypto_key_generate(CRYPTO_ES256, &police), "police key");
-    return police;
-}
-
-static void write_file(const char *path, struct chop_bytes b) {
-    FILE *f = fopen(path, "we");
-    if (!f || fwrite(b.p, 1, b.n, f) != b.n || fclose(f) != 0) _Exit(93);
-}
-
-const char *verification_keys_dir(void) {
-    static const char *const purposes[] = { "identity", "identity-ca", "authorization", "issuance", "bridge", "registry" };
-    struct crypto_key *root;
-    Pb__KeyManifest m = PB__KEY_MANIFEST__INIT;
-    Pb__KeyEntry entries[CHOP_COUNT(purposes)], *list[CHOP_COUNT(purposes)];
-    for (size_t i = 0; i < CHOP_COUNT(purposes); i++) {
-        bool registry = strcmp(purposes[i], "registry") == 0;
-        const struct crypto_key *k = registry ? police_key() : fixture_key(purposes[i]);
-        pb__key_entry__init(list[i] = &entries[i]);
-        entries[i].kid = PB_STR(crypto_key_kid(k));
-        entries[i].purpose = PB_STR(purposes[i]);
-        entries[i].name = PB_STR(registry ? "police" : "");
-        entries[i].algorithm = PB_STR("ES256");
-        entries[i].public_key = PB_BIN(crypto_key_spki(k));
-        entries[i].not_before = chop_now_ms() - 86400000;
-        entries[i].not_after = chop_now_ms() + 86400000;
-    }
-    m.version = 1;
-    m.entries = list;
-    m.n_entries = CHOP_COUNT(purposes);
-    must(crypto_key_generate(CRYPTO_ES256, &root), "root");
-    const char *dir = fixture_text("%s/verification-keys", fixture_dir());
-    if (mkdir(dir, 0700) != 0) _Exit(92);
-    write_file(fixture_text("%s/root.spki", dir), crypto_key_spki(root));
-    write_file(fixture_text("%s/manifest.signed", dir), kit_sign_by(root, NULL, "manifest", &m));
-    crypto_key_free(root);
-    return dir;
 }

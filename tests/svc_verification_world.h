@@ -50,7 +50,3 @@ void paper_known(const struct paper *p);
 void issuance_silent(bool silent);
 
 extern struct world *verification_world; /* set by the test after world_up */
-
-/* A keys directory whose manifest also knows the registry "police". */
-const char *verification_keys_dir(void);
-const struct crypto_key *police_key(void);

@@ -33,7 +33,8 @@ struct cache *cache_new(size_t limit_bytes) {
 
 void cache_free(struct cache *k) {
     if (!k) return;
-    for (size_t i = 0; i < CACHE_SLOTS; i++) free(k->slots[i].data);
+    for (size_t i = 0; i < CACHE_SLOTS; i++)
+        free(k->slots[i].data);
     (void)pthread_mutex_destroy(&k->lock);
     free(k);
 }
@@ -128,8 +129,8 @@ chop_err artwork_fetch(struct call *c, const Pb__GrantStatement *g, struct chop_
 }
 
 /* Never cached: a person's signature stays in memory for one call only. */
-chop_err specimen_fetch(struct call *c, const Pb__SubmitOrderRequest *in, const Pb__GrantStatement *g,
-    struct chop_bytes *ret_outline) {
+chop_err specimen_fetch(
+    struct call *c, const Pb__SubmitOrderRequest *in, const Pb__GrantStatement *g, struct chop_bytes *ret_outline) {
     struct issuance *s = c->service;
     if (!*g->signature_of) {
         *ret_outline = CHOP_BYTES(NULL, 0);
@@ -142,8 +143,8 @@ chop_err specimen_fetch(struct call *c, const Pb__SubmitOrderRequest *in, const 
     TRY(rpc_call(c, "authorization", &pb__authorization__descriptor, "FetchSpecimen", &ask, false, &specimen));
     if (strcmp(specimen->member_id, g->signature_of) != 0)
         return CHOP_FAIL(EMISMATCH, "grant.signature_of", "the specimen is another member's");
-    TRY(crypto_hpke_open(s->hpke, chop_str("chop/1/specimen"), chop_str(g->signature_of), PB_BYTES(specimen->sealed),
-        c->mem, &outline));
+    TRY(crypto_hpke_open(
+        s->hpke, chop_str("chop/1/specimen"), chop_str(g->signature_of), PB_BYTES(specimen->sealed), c->mem, &outline));
     TRY(outline_is("grant.specimen_digest", outline, g->specimen_digest));
     *ret_outline = outline;
     return NULL;

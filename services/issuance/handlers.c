@@ -24,16 +24,18 @@ static chop_err known_job(struct call *c, const struct submitted *s, const char 
 
 /* "{1,2,3}" */
 static const char *number_array(struct call *c, const Pb__AllotmentStatement *a) {
-    char *text = arena_alloc(c->mem, a->n_numbers * 11 + 3);
+    const size_t size = a->n_numbers * 11 + 3;
+    char *text = arena_alloc(c->mem, size);
     if (!text) return "{}";
     size_t at = 0;
     for (size_t i = 0; i < a->n_numbers; i++)
-        at += (size_t)sprintf(text + at, "%c%u", i ? ',' : '{', (unsigned)a->numbers[i]);
+        at += (size_t)snprintf(text + at, size - at, "%c%u", i ? ',' : '{', (unsigned)a->numbers[i]);
     memcpy(text + at, "}", 2);
     return text;
 }
 
-/* A number with marks already: only authorization, asked now, can say that it went back and belongs to this allotment. */
+/* A number with marks already: only authorization, asked now, can say that it went back and belongs to this allotment.
+ */
 static chop_err number_reissued(struct call *c, const struct submitted *s, uint32_t number, const char *old_allotment) {
     const struct order *o = &s->o;
     Pb__FindGrantStateRequest ask = PB__FIND_GRANT_STATE_REQUEST__INIT;
@@ -92,7 +94,8 @@ static chop_err job_make(struct call *c, const struct submitted *s, struct job *
     j->impressions = ARENA_ARRAY(c->mem, struct impression, j->n);
     if (!j->impressions) return CHOP_ERR(EMEMORY);
     TRY(draw_all(c, j));
-    for (size_t i = 0; i < j->n; i++) TRY(impression_finish(c, &s->o, &j->impressions[i]));
+    for (size_t i = 0; i < j->n; i++)
+        TRY(impression_finish(c, &s->o, &j->impressions[i]));
     return envelope_seal(c, j);
 }
 
@@ -147,7 +150,8 @@ HANDLER(find_impression, Pb__FindImpressionRequest, Pb__ImpressionIssued) {
 
 /* ---- what became of the numbers ---- */
 
-/* For display, and to free a number that never touched paper: making new marks for it still needs a signed allotment. */
+/* For display, and to free a number that never touched paper: making new marks for it still needs a signed allotment.
+ */
 EVENT_HANDLER(impression_settled, Pb__ImpressionSettled) {
     struct db_rows *r;
     chop_err e = DB_ONE(c->db, &r, "issuance_outcome_lock", T_(in->grant_id), I_(in->number), T_(in->allotment_id));

@@ -48,8 +48,8 @@ struct impression {
     struct chop_bytes statement; /* packed Signed{impression} */
 };
 /* Token and serial by chance, the cipher from them. */
-chop_err impression_draw(const struct issuance *s, const struct order *o, uint32_t number, struct impression *ret)
-    CHOP_MUSTCHECK;
+chop_err impression_draw(
+    const struct issuance *s, const struct order *o, uint32_t number, struct impression *ret) CHOP_MUSTCHECK;
 /* The block and the signed statement. */
 chop_err impression_finish(struct call *c, const struct order *o, struct impression *i) CHOP_MUSTCHECK;
 chop_err cipher_of(const struct issuance *s, const Pb__GrantStatement *g, const Pb__AllotmentStatement *a,

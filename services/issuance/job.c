@@ -61,8 +61,8 @@ chop_err envelope_seal(struct call *c, struct job *j) {
     if (!aad) return CHOP_ERR(EMEMORY);
     memcpy(aad, printer->printer_id, id); /* the zero byte between is the arena's */
     memcpy(aad + id + 1, j->job_id, job);
-    return crypto_hpke_seal(printer->seal_key.data, chop_str("chop/1/envelope"), CHOP_BYTES(aad, id + 1 + job), packed,
-        c->mem, &j->sealed);
+    return crypto_hpke_seal(
+        printer->seal_key.data, chop_str("chop/1/envelope"), CHOP_BYTES(aad, id + 1 + job), packed, c->mem, &j->sealed);
 }
 
 /* ---- events ---- */
@@ -110,9 +110,9 @@ static chop_err put_sealed(struct call *c, const struct job *j) {
 static chop_err store_impression(struct call *c, const struct job *j, const struct impression *i) {
     const struct order *o = &j->from->o;
     struct db_rows *r;
-    TRY(DB_ONE(c->db, &r, "issuance_impression_add", T_(o->grant->grant_id), I_(i->number), T_(o->allotment->allotment_id),
-        T_(j->job_id), T_(i->token), T_(i->serial), T_(i->impression_id), B_(CHOP_BYTES(i->cipher_hash, 32)),
-        B_(i->statement), I_(c->now)));
+    TRY(DB_ONE(c->db, &r, "issuance_impression_add", T_(o->grant->grant_id), I_(i->number),
+        T_(o->allotment->allotment_id), T_(j->job_id), T_(i->token), T_(i->serial), T_(i->impression_id),
+        B_(CHOP_BYTES(i->cipher_hash, 32)), B_(i->statement), I_(c->now)));
     if (db_int(r, 0, 0) != 1) return CHOP_FAIL(EUSED, "allotment.numbers", "number %u has marks", (unsigned)i->number);
     if (db_int(r, 0, 1) != 2) return CHOP_FAIL(ESERIAL, NULL, "a mark was taken meanwhile");
     return NULL;
@@ -157,7 +157,8 @@ static chop_err row_statements(struct call *c, const struct db_rows *r, struct j
 }
 
 /* The cipher is kept nowhere: it is computed again, and left out when the key is no longer the one it was made with. */
-static chop_err print_marks(struct call *c, const struct job_row *job, const struct db_rows *r, size_t row, Pb__Marks *m) {
+static chop_err print_marks(
+    struct call *c, const struct job_row *job, const struct db_rows *r, size_t row, Pb__Marks *m) {
     const struct issuance *s = c->service;
     char *cipher = arena_alloc(c->mem, MARKS_CIPHER_LEN + 1);
     if (!cipher) return CHOP_ERR(EMEMORY);
@@ -215,7 +216,8 @@ chop_err job_print(struct call *c, const char *job_id, Pb__Job *out) {
     TRY(DB_ONE(c->db, &r, "issuance_job", T_(job_id)));
     bool own = strcmp(db_text(r, 0, 4), c->who->member_id) == 0;
     bool same = strcmp(db_text(r, 0, 3), c->who->organization_id) == 0;
-    if (!same || (!own && rpc_need_role(c, "admin,manager,auditor"))) return CHOP_FAIL(ENOTFOUND, "job_id", "no such job");
+    if (!same || (!own && rpc_need_role(c, "admin,manager,auditor")))
+        return CHOP_FAIL(ENOTFOUND, "job_id", "no such job");
     TRY(row_statements(c, r, &row));
     out->job_id = arena_str(c->mem, db_text(r, 0, 0));
     out->allotment_id = arena_str(c->mem, db_text(r, 0, 1));

@@ -10,16 +10,34 @@
 static struct issuance state;
 
 static const struct conf_row rows[] = {
-    { .key = "VERIFY_HOST", .type = CONF_STR, .offset = offsetof(struct issuance_conf, verify_host), .max = ISSUANCE_HOST_MAX,
-        .flags = CONF_REQUIRED, .doc = "host[:port] of the verification page; the QR reads HTTPS://<host>/V/<token>" },
-    { .key = "CIPHER_KEY", .type = CONF_STR, .offset = offsetof(struct issuance_conf, cipher_key), .flags = CONF_REQUIRED,
+    { .key = "VERIFY_HOST",
+        .type = CONF_STR,
+        .offset = offsetof(struct issuance_conf, verify_host),
+        .max = ISSUANCE_HOST_MAX,
+        .flags = CONF_REQUIRED,
+        .doc = "host[:port] of the verification page; the QR reads HTTPS://<host>/V/<token>" },
+    { .key = "CIPHER_KEY",
+        .type = CONF_STR,
+        .offset = offsetof(struct issuance_conf, cipher_key),
+        .flags = CONF_REQUIRED,
         .doc = "file with the 32 bytes (or 64 hex digits) that key the ciphers" },
-    { .key = "VERIFY_KEY", .type = CONF_STR, .offset = offsetof(struct issuance_conf, verify_key), .flags = CONF_REQUIRED,
+    { .key = "VERIFY_KEY",
+        .type = CONF_STR,
+        .offset = offsetof(struct issuance_conf, verify_key),
+        .flags = CONF_REQUIRED,
         .doc = "file with verification's 32 bytes (or 64 hex digits): only keyed hashes of ciphers are told to it" },
-    { .key = "HPKE_KEY", .type = CONF_STR, .offset = offsetof(struct issuance_conf, hpke_key), .flags = CONF_REQUIRED,
+    { .key = "HPKE_KEY",
+        .type = CONF_STR,
+        .offset = offsetof(struct issuance_conf, hpke_key),
+        .flags = CONF_REQUIRED,
         .doc = "PEM file of the P-256 key that signature specimens are encrypted to" },
-    { .key = "CACHE_MB", .type = CONF_INT, .offset = offsetof(struct issuance_conf, cache_mb), .fallback = "32", .min = 1,
-        .max = 4096, .doc = "memory for artwork that was fetched" },
+    { .key = "CACHE_MB",
+        .type = CONF_INT,
+        .offset = offsetof(struct issuance_conf, cache_mb),
+        .fallback = "32",
+        .min = 1,
+        .max = 4096,
+        .doc = "memory for artwork that was fetched" },
     CONF_END,
 };
 
@@ -28,8 +46,7 @@ static chop_err key_file(const char *field, const char *path, uint8_t out[32]) {
     struct stat st;
     CHOP_FREE char *text = NULL;
     size_t n;
-    if (stat(path, &st) == 0 && st.st_mode & 077)
-        return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
+    if (stat(path, &st) == 0 && st.st_mode & 077) return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
     TRY(conf_read_file(path, 80, &text, &n));
     if (n == 32) {
         memcpy(out, text, 32);

@@ -12,7 +12,8 @@ static const uint64_t serial_space = 1000000000000000u; /* 10^15 */
 static uint64_t random_below(uint64_t limit) {
     const uint64_t whole = UINT64_MAX - UINT64_MAX % limit; /* above it the low values would come more often */
     uint64_t n;
-    do chop_random(&n, sizeof n);
+    do
+        chop_random(&n, sizeof n);
     while (n >= whole);
     return n % limit;
 }
@@ -68,8 +69,8 @@ const char *mark_url(struct call *c, const char *token) {
 
 static const char offline_magic[] = "CHM1";
 
-static chop_err offline_payload(struct call *c, const struct order *o, const struct impression *i,
-    struct chop_bytes *ret_payload) {
+static chop_err offline_payload(
+    struct call *c, const struct order *o, const struct impression *i, struct chop_bytes *ret_payload) {
     Pb__OfflineMark m = PB__OFFLINE_MARK__INIT;
     m.token = PB_STR(i->token);
     m.seal_code = o->grant->seal_code;
@@ -113,8 +114,9 @@ static void block_lines(struct call *c, const struct order *o, uint32_t number, 
 static chop_err block_make(struct call *c, const struct order *o, struct impression *i) {
     char text[MARKS_TOKEN_TEXT_LEN + 1];
     marks_token_text(i->token, text);
-    struct markblock b = { .url = mark_url(c, i->token), .token = text, .serial = i->serial, .cipher = i->cipher,
-        .signed_qr = i->offline };
+    struct markblock b = {
+        .url = mark_url(c, i->token), .token = text, .serial = i->serial, .cipher = i->cipher, .signed_qr = i->offline
+    };
     block_lines(c, o, i->number, &b);
     uint8_t outline[MARKBLOCK_MAX_BYTES];
     size_t used;

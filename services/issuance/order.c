@@ -19,24 +19,25 @@ static chop_err name_field(chop_err e, const char *field) {
     return chop_fail(e, field, "%s", detail);
 }
 
-static chop_err signed_by_service(struct call *c, const char *field, ProtobufCBinaryData b, const char *type,
-    Pb__Signed **ret_signed) {
+static chop_err signed_by_service(
+    struct call *c, const char *field, ProtobufCBinaryData b, const char *type, Pb__Signed **ret_signed) {
     TRY(packed_signed(c, field, b, ret_signed));
     return name_field(trust_verify(c->trust, *ret_signed, type, c->now, NULL), field);
 }
 
-static chop_err read_terminal(struct call *c, const Pb__SubmitOrderRequest *in, struct submitted *s,
-    const Pb__TerminalCert **ret_cert) {
+static chop_err read_terminal(
+    struct call *c, const Pb__SubmitOrderRequest *in, struct submitted *s, const Pb__TerminalCert **ret_cert) {
     TRY(packed_signed(c, "terminal_cert", in->terminal_cert, &s->terminal_cert));
     TRY(packed_signed(c, "order", in->order, &s->order));
     Pb__TerminalCert *cert;
-    TRY(name_field(trust_verify_terminal(c->trust, s->terminal_cert, s->order, "order", c->now, c->mem, &cert), "order"));
+    TRY(name_field(
+        trust_verify_terminal(c->trust, s->terminal_cert, s->order, "order", c->now, c->mem, &cert), "order"));
     *ret_cert = cert;
     return NULL;
 }
 
-static chop_err read_printer(struct call *c, const Pb__SubmitOrderRequest *in, struct submitted *s,
-    const Pb__PrinterCert **ret_cert) {
+static chop_err read_printer(
+    struct call *c, const Pb__SubmitOrderRequest *in, struct submitted *s, const Pb__PrinterCert **ret_cert) {
     Pb__Signed *signed_cert;
     TRY(packed_signed(c, "printer_cert", in->printer_cert, &signed_cert));
     TRY(packed_signed(c, "challenge", in->challenge, &s->challenge));
@@ -60,8 +61,8 @@ chop_err submitted_read(struct call *c, const Pb__SubmitOrderRequest *in, struct
     TRY(signed_by_service(c, "grant", in->grant, "grant", &s.grant));
     TRY(read_terminal(c, in, &s, &o->terminal));
     TRY(read_printer(c, in, &s, &o->printer));
-    TRY(unpack_payload(c, "allotment", s.allotment, &pb__allotment_statement__descriptor, o->allotment_digest,
-        &o->allotment));
+    TRY(unpack_payload(
+        c, "allotment", s.allotment, &pb__allotment_statement__descriptor, o->allotment_digest, &o->allotment));
     TRY(unpack_payload(c, "grant", s.grant, &pb__grant_statement__descriptor, o->grant_digest, &o->grant));
     TRY(unpack_payload(c, "order", s.order, &pb__print_order__descriptor, o->order_digest, &o->order));
     TRY(unpack_payload(c, "challenge", s.challenge, &pb__challenge__descriptor, o->challenge_digest, &o->challenge));

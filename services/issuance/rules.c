@@ -31,7 +31,8 @@ static chop_err digests_same(const struct same_bytes *rows, size_t n) {
 }
 
 static chop_err caller_bound(const struct order *o, const Pb__Principal *who) {
-    if (strcmp(who->organization_id, o->grant->organization_id) != 0 || strcmp(who->member_id, o->grant->member_id) != 0)
+    if (strcmp(who->organization_id, o->grant->organization_id) != 0 ||
+        strcmp(who->member_id, o->grant->member_id) != 0)
         return CHOP_FAIL(EDENIED, "grant.member_id", "another member may print this");
     return NULL;
 }
@@ -150,7 +151,8 @@ static const struct {
 
 static enum outcome outcome_of(const char *state) {
     unsigned i = 0;
-    while (i < OUTCOMES && strcmp(outcomes[i].state, state) != 0) i++;
+    while (i < OUTCOMES && strcmp(outcomes[i].state, state) != 0)
+        i++;
     return (enum outcome)i;
 }
 

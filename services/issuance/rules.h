@@ -21,7 +21,8 @@ struct order {
 };
 
 /* Whether all of it speaks of the same grant, member, terminal, printer, document and artwork. EMISMATCH names the
- * binding that is broken ("order.allotment_digest"), EDENIED where the caller is not the member, EINVAL for bad numbers. */
+ * binding that is broken ("order.allotment_digest"), EDENIED where the caller is not the member, EINVAL for bad
+ * numbers. */
 chop_err order_bound(const struct order *o, const Pb__Principal *who) CHOP_MUSTCHECK;
 /* The windows of grant, allotment and challenge. EEXPIRED, ESTATE where it is too early. */
 chop_err order_in_time(const struct order *o, int64_t now) CHOP_MUSTCHECK;

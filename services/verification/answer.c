@@ -48,8 +48,10 @@ static chop_err cipher_check(struct call *c, const struct found *f, const char *
 static chop_err add_mismatch(struct call *c, Pb__Verdict *v, const char *const *names, size_t n) {
     char **all = ARENA_ARRAY(c->mem, char *, v->n_mismatches + n);
     if (!all) return CHOP_ERR(EMEMORY);
-    for (size_t i = 0; i < v->n_mismatches; i++) all[i] = v->mismatches[i];
-    for (size_t i = 0; i < n; i++) all[v->n_mismatches + i] = PB_STR(names[i]);
+    for (size_t i = 0; i < v->n_mismatches; i++)
+        all[i] = v->mismatches[i];
+    for (size_t i = 0; i < n; i++)
+        all[v->n_mismatches + i] = PB_STR(names[i]);
     v->mismatches = all;
     v->n_mismatches += n;
     return NULL;

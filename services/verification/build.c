@@ -32,8 +32,8 @@ static chop_err build_filings(struct call *c, const struct db_rows *filings, con
     return NULL;
 }
 
-static chop_err build_one(struct call *c, const char *grant_id, const struct db_rows *r, size_t i,
-    const struct db_rows *filings) {
+static chop_err build_one(
+    struct call *c, const char *grant_id, const struct db_rows *r, size_t i, const struct db_rows *filings) {
     Pb__Verdict *v;
     struct chop_bytes packed;
     TRY(PB_UNPACK(pb__verdict, db_bytes(r, i, 4), c->mem, &v));
@@ -52,6 +52,7 @@ chop_err build_rows(struct call *c, const char *grant_id, uint32_t number) {
     TRY(DB_QUERY(c->db, &r, "verification_build", T_(grant_id), I_(number)));
     if (db_count(r) == 0) return NULL;
     TRY(DB_QUERY(c->db, &filings, "verification_filings", T_(grant_id), I_(number)));
-    for (size_t i = 0; i < db_count(r); i++) TRY(build_one(c, grant_id, r, i, filings));
+    for (size_t i = 0; i < db_count(r); i++)
+        TRY(build_one(c, grant_id, r, i, filings));
     return NULL;
 }

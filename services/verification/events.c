@@ -18,13 +18,13 @@ static chop_err forged(struct call *c, const Pb__Event *ev, chop_err e) {
 /* Signatures, bindings and malformed contents are the event's fault; all else is ours and is tried again. */
 static bool events_fault(chop_err e) {
     return e == CHOP_ERR(ESIGNATURE) || e == CHOP_ERR(EMISMATCH) || e == CHOP_ERR(EEXPIRED) || e == CHOP_ERR(EINVAL) ||
-        e == CHOP_ERR(ELIMIT);
+           e == CHOP_ERR(ELIMIT);
 }
-#define BELIEVE(expr)                                                                         \
-    do {                                                                                      \
-        chop_err b_ = (expr);                                                                 \
-        if (b_ && events_fault(b_)) return forged(c, event, b_);                              \
-        if (b_) return b_;                                                                    \
+#define BELIEVE(expr)                                                                                                  \
+    do {                                                                                                               \
+        chop_err b_ = (expr);                                                                                          \
+        if (b_ && events_fault(b_)) return forged(c, event, b_);                                                       \
+        if (b_) return b_;                                                                                             \
     } while (0)
 
 /* ---- issuance.impression.issued ---- */
@@ -56,7 +56,8 @@ EVENT_HANDLER(impression_issued, Pb__ImpressionIssued) {
 
 /* ---- authorization.impression.settled ---- */
 
-/* A print that ended after the seal was reported lost, revoked or destroyed: the seal's events come in the same order. */
+/* A print that ended after the seal was reported lost, revoked or destroyed: the seal's events come in the same order.
+ */
 static chop_err printed_after_end(struct call *c, const char *seal_id, int64_t at, bool *ret_doubtful) {
     struct db_rows *r;
     TRY(DB_QUERY(c->db, &r, "verification_seal", T_(seal_id)));
@@ -98,16 +99,18 @@ EVENT_HANDLER(seal_changed, Pb__SealChanged) {
         return forged(c, event, CHOP_FAIL(EMISMATCH, "fact", "tells another state"));
     TRY(DB_QUERY(c->db, &r, "verification_seal", T_(in->seal_id)));
     int64_t ended = db_count(r) ? db_int(r, 0, 2) : 0;
-    if (!seal_ended(in->state)) ended = 0;
-    else if (ended == 0) ended = f->at;
+    if (!seal_ended(in->state))
+        ended = 0;
+    else if (ended == 0)
+        ended = f->at;
     return DB_DO(c->db, "verification_seal_put", T_(in->seal_id), T_(in->state), I_(f->seal_seq), I_(ended));
 }
 
 /* Says only why nothing may come any more; no verdict gets better by it. */
 EVENT_HANDLER(grant_changed, Pb__GrantChanged) {
-    unsigned flags = strcmp(in->state, "cancelled") == 0 ? MARK_CANCELLED
-        : strcmp(in->state, "suspended") == 0            ? MARK_SUSPENDED
-                                                         : 0;
+    unsigned flags = strcmp(in->state, "cancelled") == 0   ? MARK_CANCELLED
+                     : strcmp(in->state, "suspended") == 0 ? MARK_SUSPENDED
+                                                           : 0;
     TRY(DB_DO(c->db, "verification_grant_put", T_(in->grant_id), I_(flags), I_(in->at)));
     return build_rows(c, in->grant_id, 0);
 }

@@ -1,8 +1,8 @@
-/* Statements that others signed. An event or an answer is believed for what is signed inside it, and only after that. */
+/* Statements that others signed. An event or an answer is believed for what is signed inside it, and only after that.
+ */
 #include "verification.h"
 
 #include <string.h>
-
 
 static chop_err read_signed(struct call *c, const Pb__Signed *s, const char *type, int64_t at,
     const ProtobufCMessageDescriptor *desc, uint8_t digest[32], void *ret) {
@@ -26,8 +26,8 @@ static bool has_number(const Pb__AllotmentStatement *a, uint32_t number) {
 static chop_err evidence_bound(const struct evidence *e, const uint8_t grant[32], const uint8_t allotment[32]) {
     const Pb__ImpressionStatement *i = e->impression;
     bool bound = digest_is(i->grant_digest, grant) && digest_is(i->allotment_digest, allotment) &&
-        digest_is(e->allotment->grant_digest, grant) && strcmp(i->grant_id, e->grant->grant_id) == 0 &&
-        strcmp(i->allotment_id, e->allotment->allotment_id) == 0 && has_number(e->allotment, i->number);
+                 digest_is(e->allotment->grant_digest, grant) && strcmp(i->grant_id, e->grant->grant_id) == 0 &&
+                 strcmp(i->allotment_id, e->allotment->allotment_id) == 0 && has_number(e->allotment, i->number);
     if (!bound) return CHOP_FAIL(EMISMATCH, "impression", "was made for something else");
     if (strlen(i->token) != MARKS_TOKEN_LEN || strlen(i->serial) != MARKS_SERIAL_LEN || i->cipher_hash.len != 32 ||
         i->number == 0 || i->number > INT32_MAX)
@@ -38,7 +38,8 @@ static chop_err evidence_bound(const struct evidence *e, const uint8_t grant[32]
 chop_err evidence_read(struct call *c, const Pb__ImpressionIssued *in, int64_t at, struct evidence *ret) {
     struct evidence e;
     uint8_t impression[32], grant[32], allotment[32];
-    TRY(read_signed(c, in->statement, "impression", at, &pb__impression_statement__descriptor, impression, &e.impression));
+    TRY(read_signed(
+        c, in->statement, "impression", at, &pb__impression_statement__descriptor, impression, &e.impression));
     TRY(read_signed(c, in->grant, "grant", at, &pb__grant_statement__descriptor, grant, &e.grant));
     TRY(read_signed(c, in->allotment, "allotment", at, &pb__allotment_statement__descriptor, allotment, &e.allotment));
     TRY(evidence_bound(&e, grant, allotment));
@@ -50,7 +51,8 @@ chop_err evidence_read(struct call *c, const Pb__ImpressionIssued *in, int64_t a
 
 /* Who approved is public by name and post; internal ids are not. */
 static void print_approvals(const Pb__GrantStatement *g, Pb__Verdict *v) {
-    for (size_t i = 0; i < g->n_approvals; i++) g->approvals[i]->member_id = PB_STR("");
+    for (size_t i = 0; i < g->n_approvals; i++)
+        g->approvals[i]->member_id = PB_STR("");
     v->n_approvals = g->n_approvals;
     v->approvals = g->approvals;
 }
@@ -95,7 +97,7 @@ static bool settled_as(const Pb__FactStatement *f, enum outcome o) {
     const char *word = o == PRINTED ? "printed" : "spoiled";
     size_t n = strlen(word);
     return strcmp(f->kind, "impression-settled") == 0 && o != REVOKED && strncmp(f->detail, word, n) == 0 &&
-        !(f->detail[n] >= 'a' && f->detail[n] <= 'z');
+           !(f->detail[n] >= 'a' && f->detail[n] <= 'z');
 }
 
 static chop_err revocation_proves(struct call *c, const Pb__ImpressionSettled *in, int64_t at) {
@@ -112,9 +114,10 @@ chop_err outcome_proven(struct call *c, const Pb__ImpressionSettled *in, enum ou
     if (o == REVOKED && strcmp(in->fact->type, "revocation") == 0) return revocation_proves(c, in, at);
     TRY(fact_read(c, in->fact, at, &f));
     bool same = strcmp(f->grant_id, in->grant_id) == 0 && f->number == in->number &&
-        (!*f->allotment_id || strcmp(f->allotment_id, in->allotment_id) == 0);
+                (!*f->allotment_id || strcmp(f->allotment_id, in->allotment_id) == 0);
     if (!same) return CHOP_FAIL(EMISMATCH, "fact", "is of another impression");
-    if (strcmp(f->kind, fact_of(o)) != 0 && !settled_as(f, o)) return CHOP_FAIL(EMISMATCH, "fact", "says something else");
+    if (strcmp(f->kind, fact_of(o)) != 0 && !settled_as(f, o))
+        return CHOP_FAIL(EMISMATCH, "fact", "says something else");
     return NULL;
 }
 

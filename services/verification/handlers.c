@@ -17,14 +17,16 @@ static uint32_t status_of(const char *verdict) {
     return strcmp(verdict, "unknown") == 0 || strcmp(verdict, "mistyped") == 0 ? 404 : 200;
 }
 
-static chop_err page_print(struct call *c, const Pb__PageRequest *in, const Pb__Verdict *v, const char *notice,
-    Pb__HttpPage *out) {
+static chop_err page_print(
+    struct call *c, const Pb__PageRequest *in, const Pb__Verdict *v, const char *notice, Pb__HttpPage *out) {
     const struct verification *s = c->service;
     const struct page_view view = { .v = v, .host = s->conf.verify_host, .token = v->token, .notice = notice };
     bool json = wants_json(in->accept);
     struct chop_bytes body;
-    if (json) TRY(pbjson_print(v, c->mem, &body));
-    else TRY(page_render(&view, c->mem, &body));
+    if (json)
+        TRY(pbjson_print(v, c->mem, &body));
+    else
+        TRY(page_render(&view, c->mem, &body));
     out->status = status_of(v->verdict);
     out->content_type = PB_STR(json ? "application/json" : "text/html; charset=utf-8");
     out->cache_control = PB_STR("no-store");
@@ -70,11 +72,13 @@ static chop_err page_found(struct call *c, const Pb__PageRequest *in, struct fou
 }
 
 /* One page whose look-up gave `rows`, or NULL where the store is away. */
-static chop_err page_one(struct call *c, const Pb__PageRequest *in, const char *token, const struct db_rows *rows,
-    Pb__HttpPage *out) {
+static chop_err page_one(
+    struct call *c, const Pb__PageRequest *in, const char *token, const struct db_rows *rows, Pb__HttpPage *out) {
     struct found f;
-    if (rows) TRY(found_row(c, token, rows, &f));
-    else found_ask(c, token, "", &f);
+    if (rows)
+        TRY(found_row(c, token, rows, &f));
+    else
+        found_ask(c, token, "", &f);
     return page_found(c, in, &f, out);
 }
 
@@ -83,7 +87,8 @@ static void page_batch(struct call *c, size_t n, const void *const *in, void *co
     struct db_arg *args = ARENA_ARRAY(c->mem, struct db_arg, n);
     struct db_rows **rows = ARENA_ARRAY(c->mem, struct db_rows *, n);
     size_t *which = ARENA_ARRAY(c->mem, size_t, n), m = 0;
-    for (size_t i = 0; i < n; i++) errs[i] = args && rows && which ? NULL : CHOP_ERR(EMEMORY);
+    for (size_t i = 0; i < n; i++)
+        errs[i] = args && rows && which ? NULL : CHOP_ERR(EMEMORY);
     if (n == 0 || errs[0]) return;
     for (size_t i = 0; i < n; i++) {
         const char *verdict, *token = page_token(c, ((const Pb__PageRequest *)in[i])->token, &verdict);
@@ -125,7 +130,8 @@ static void count_check(struct call *c, const char *token) {
     if (e) log_error("check not counted", e);
 }
 
-static chop_err verify_found(struct call *c, const Pb__VerifyRequest *in, const struct marks_read *m, Pb__Verdict *out) {
+static chop_err verify_found(
+    struct call *c, const Pb__VerifyRequest *in, const struct marks_read *m, Pb__Verdict *out) {
     struct found f;
     TRY(find_token(c, m, &f));
     if (!f.v) {

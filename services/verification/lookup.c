@@ -69,8 +69,10 @@ static chop_err ask_all(struct call *c, const char *token, const char *serial, s
 void found_ask(struct call *c, const char *token, const char *serial, struct found *ret) {
     struct found f = { .as_of = c->now };
     chop_err e = ask_all(c, token, serial, &f);
-    if (e == CHOP_ERR(ENOTFOUND)) f.v = NULL;
-    else if (e) f = (struct found){ .as_of = c->now, .unavailable = true };
+    if (e == CHOP_ERR(ENOTFOUND))
+        f.v = NULL;
+    else if (e)
+        f = (struct found){ .as_of = c->now, .unavailable = true };
     *ret = f;
 }
 

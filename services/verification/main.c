@@ -9,13 +9,24 @@
 static struct verification state;
 
 static const struct conf_row rows[] = {
-    { .key = "VERIFY_HOST", .type = CONF_STR, .offset = offsetof(struct verification_conf, verify_host),
-        .max = VERIFICATION_HOST_MAX, .flags = CONF_REQUIRED,
+    { .key = "VERIFY_HOST",
+        .type = CONF_STR,
+        .offset = offsetof(struct verification_conf, verify_host),
+        .max = VERIFICATION_HOST_MAX,
+        .flags = CONF_REQUIRED,
         .doc = "host[:port] of this page as it stands in the QR; any other host is answered \"elsewhere\"" },
-    { .key = "VERIFY_KEY", .type = CONF_STR, .offset = offsetof(struct verification_conf, verify_key), .flags = CONF_REQUIRED,
+    { .key = "VERIFY_KEY",
+        .type = CONF_STR,
+        .offset = offsetof(struct verification_conf, verify_key),
+        .flags = CONF_REQUIRED,
         .doc = "file with the 32 bytes (or 64 hex digits) that key the hashes of ciphers; the same as issuance's" },
-    { .key = "STALE_MS", .type = CONF_INT, .offset = offsetof(struct verification_conf, stale_ms), .fallback = "2000",
-        .min = 100, .max = 60000, .doc = "how far the read model may be behind before owners are asked" },
+    { .key = "STALE_MS",
+        .type = CONF_INT,
+        .offset = offsetof(struct verification_conf, stale_ms),
+        .fallback = "2000",
+        .min = 100,
+        .max = 60000,
+        .doc = "how far the read model may be behind before owners are asked" },
     CONF_END,
 };
 
@@ -24,8 +35,7 @@ static chop_err key_file(const char *field, const char *path, uint8_t out[32]) {
     struct stat st;
     CHOP_FREE char *text = NULL;
     size_t n;
-    if (stat(path, &st) == 0 && st.st_mode & 077)
-        return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
+    if (stat(path, &st) == 0 && st.st_mode & 077) return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
     TRY(conf_read_file(path, 80, &text, &n));
     if (n == 32) {
         memcpy(out, text, 32);

@@ -9,25 +9,32 @@
 #define PAGE_MAX 28000 /* below the 30 kB that design 7 allows */
 #define LIST_MAX 16
 
-#define STYLE                                                                                 \
-    "*{box-sizing:border-box}body{margin:0;background:#eef0f3;color:#1b1f24;font:16px/1.55 system-ui,-apple-system,"    \
-    "'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif}main{max-width:560px;margin:0 auto;padding-bottom:"  \
-    "24px}header{padding:26px 20px 22px;color:#fff;text-align:center}header svg{width:76px;height:76px;border:4px "     \
-    "solid #fff;border-radius:50%;padding:10px}svg path{fill:none;stroke:#fff;stroke-width:2.4;stroke-linecap:round;"   \
-    "stroke-linejoin:round}h1{margin:8px 0 0;font-size:34px;line-height:1.2;letter-spacing:.04em}h1 small{display:"     \
-    "block;font-size:17px;font-weight:500;letter-spacing:0}header p{margin:10px auto 0;max-width:30em}i{display:block;" \
-    "font-style:normal;font-size:13px;line-height:1.4;opacity:.86}header .k{display:inline-block;margin-top:14px;"      \
-    "padding:3px 14px;border-radius:99px;background:rgba(255,255,255,.2);font-weight:600;font-size:14px}.g header{background:#0b7a43}" \
-    ".u{font-size:18px;font-weight:600}.w header{background:#8f5f00}.d header{background:#b3450b}.b header{background:#b3261e}.n header{background:"      \
-    "#4b5563}section{margin:12px 12px 0;padding:14px 16px;background:#fff;border-radius:12px;overflow-wrap:anywhere}"   \
-    "h2{margin:0 0 6px;font-size:17px}h2 small,dt small{font-weight:400;color:#57606a;font-size:13px;margin-left:6px}"  \
-    "dl{margin:0;display:grid;grid-template-columns:7.6em 1fr;gap:6px 10px}dt{color:#414a54}dt small{display:block;"    \
-    "margin:-3px 0 0;font-size:12px;line-height:1.2}dd{margin:0;font-weight:600}ul{margin:0;padding:0;list-style:none}li+li{margin-top:8px;"  \
-    "padding-top:8px;border-top:1px solid #e4e7eb}.s{color:#57606a;font-size:14px;font-weight:400}.m{font-family:"      \
-    "ui-monospace,Menlo,Consolas,monospace;letter-spacing:.03em}time{white-space:nowrap}.no{border:2px solid #b3261e}form{display:flex;gap:"    \
-    "8px;margin-top:8px}input{flex:1;min-width:0;font:20px ui-monospace,Menlo,monospace;letter-spacing:.15em;padding:"  \
-    "9px 12px;border:1px solid #8b949e;border-radius:8px}button{font:600 16px system-ui,sans-serif;padding:9px 18px;"   \
-    "border:0;border-radius:8px;background:#1f4e8c;color:#fff}footer{padding:14px 24px 0;color:#57606a;font-size:13px;" \
+#define STYLE                                                                                                          \
+    "*{box-sizing:border-box}body{margin:0;background:#eef0f3;color:#1b1f24;font:16px/1.55 system-ui,-apple-system,"   \
+    "'PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif}main{max-width:560px;margin:0 auto;padding-bottom:" \
+    "24px}header{padding:26px 20px 22px;color:#fff;text-align:center}header svg{width:76px;height:76px;border:4px "    \
+    "solid #fff;border-radius:50%;padding:10px}svg path{fill:none;stroke:#fff;stroke-width:2.4;stroke-linecap:round;"  \
+    "stroke-linejoin:round}h1{margin:8px 0 0;font-size:34px;line-height:1.2;letter-spacing:.04em}h1 small{display:"    \
+    "block;font-size:17px;font-weight:500;letter-spacing:0}header p{margin:10px auto "                                 \
+    "0;max-width:30em}i{display:block;"                                                                                \
+    "font-style:normal;font-size:13px;line-height:1.4;opacity:.86}header .k{display:inline-block;margin-top:14px;"     \
+    "padding:3px 14px;border-radius:99px;background:rgba(255,255,255,.2);font-weight:600;font-size:14px}.g "           \
+    "header{background:#0b7a43}"                                                                                       \
+    ".u{font-size:18px;font-weight:600}.w header{background:#8f5f00}.d header{background:#b3450b}.b "                  \
+    "header{background:#b3261e}.n header{background:"                                                                  \
+    "#4b5563}section{margin:12px 12px 0;padding:14px 16px;background:#fff;border-radius:12px;overflow-wrap:anywhere}"  \
+    "h2{margin:0 0 6px;font-size:17px}h2 small,dt small{font-weight:400;color:#57606a;font-size:13px;margin-left:6px}" \
+    "dl{margin:0;display:grid;grid-template-columns:7.6em 1fr;gap:6px 10px}dt{color:#414a54}dt small{display:block;"   \
+    "margin:-3px 0 "                                                                                                   \
+    "0;font-size:12px;line-height:1.2}dd{margin:0;font-weight:600}ul{margin:0;padding:0;list-style:none}li+li{margin-" \
+    "top:8px;"                                                                                                         \
+    "padding-top:8px;border-top:1px solid #e4e7eb}.s{color:#57606a;font-size:14px;font-weight:400}.m{font-family:"     \
+    "ui-monospace,Menlo,Consolas,monospace;letter-spacing:.03em}time{white-space:nowrap}.no{border:2px solid "         \
+    "#b3261e}form{display:flex;gap:"                                                                                   \
+    "8px;margin-top:8px}input{flex:1;min-width:0;font:20px ui-monospace,Menlo,monospace;letter-spacing:.15em;padding:" \
+    "9px 12px;border:1px solid #8b949e;border-radius:8px}button{font:600 16px system-ui,sans-serif;padding:9px 18px;"  \
+    "border:0;border-radius:8px;background:#1f4e8c;color:#fff}footer{padding:14px 24px "                               \
+    "0;color:#57606a;font-size:13px;"                                                                                  \
     "text-align:center}"
 
 /* ---- parts ---- */
@@ -52,19 +59,21 @@ static void put_words(struct text *t, const struct pair *words, const char *othe
 #define ROW(t, zh, en) TEXT(t, "<dt>" zh "<small>" en "</small></dt><dd>")
 
 /* A row with one value, left out where it is empty. */
-#define ROW_TEXT(t, zh, en, value)                                                            \
-    do {                                                                                      \
-        const char *value_ = (value);                                                         \
-        if (!*value_) break;                                                                  \
-        ROW(t, zh, en);                                                                       \
-        text_html(t, value_);                                                                 \
-        TEXT(t, "</dd>");                                                                     \
+#define ROW_TEXT(t, zh, en, value)                                                                                     \
+    do {                                                                                                               \
+        const char *value_ = (value);                                                                                  \
+        if (!*value_) break;                                                                                           \
+        ROW(t, zh, en);                                                                                                \
+        text_html(t, value_);                                                                                          \
+        TEXT(t, "</dd>");                                                                                              \
     } while (0)
 
 static void put_number_row(struct text *t, bool pages, uint32_t n) {
     if (n == 0) return;
-    if (pages) ROW(t, "页数", "Pages");
-    else ROW(t, "份数", "Copies");
+    if (pages)
+        ROW(t, "页数", "Pages");
+    else
+        ROW(t, "份数", "Copies");
     text_uint(t, n);
     TEXT(t, "</dd>");
 }
@@ -126,7 +135,8 @@ static void put_reason(struct text *t, const Pb__Verdict *v) {
         text_uint(t, v->replaced_by);
         TEXT(t, "</span></div>");
     }
-    if (v->sample) TEXT(t, "<div><b>样章</b> 印章尚未备案 <span class=s>SAMPLE: the seal is not filed yet</span></div>");
+    if (v->sample)
+        TEXT(t, "<div><b>样章</b> 印章尚未备案 <span class=s>SAMPLE: the seal is not filed yet</span></div>");
     TEXT(t, "</section>");
 }
 
@@ -199,7 +209,8 @@ static void put_approval(struct text *t, const Pb__Approval *a) {
 
 static void put_approvals(struct text *t, const Pb__Verdict *v) {
     TEXT(t, "<section><h2>谁批准<small>Approved by</small></h2><ul>");
-    for (size_t i = 0; i < v->n_approvals && i < LIST_MAX; i++) put_approval(t, v->approvals[i]);
+    for (size_t i = 0; i < v->n_approvals && i < LIST_MAX; i++)
+        put_approval(t, v->approvals[i]);
     TEXT(t, "<li><div class=s>用印人 requested by <b>");
     text_html(t, v->requester);
     TEXT(t, "</b><br>授权时间 authorized ");
@@ -210,8 +221,10 @@ static void put_approvals(struct text *t, const Pb__Verdict *v) {
 static void put_filing(struct text *t, const Pb__FilingState *f) {
     bool filed = strcmp(f->state, "filed") == 0;
     TEXT(t, "<div class=s>");
-    if (filed) TEXT(t, "✓ ");
-    else TEXT(t, "… ");
+    if (filed)
+        TEXT(t, "✓ ");
+    else
+        TEXT(t, "… ");
     put_words(t, fact_words(f->fact), f->fact);
     if (filed) {
         TEXT(t, " <span class=m>");
@@ -244,9 +257,11 @@ static void put_filings(struct text *t, const Pb__Verdict *v) {
 static void put_notice(struct text *t, const char *notice) {
     if (!notice) return;
     if (strcmp(notice, "throttled") == 0)
-        TEXT(t, "<p><b>密押错误次数过多，请稍后再试。</b><i lang=en>Too many wrong ciphers: please wait before the next.</i></p>");
+        TEXT(t, "<p><b>密押错误次数过多，请稍后再试。</b><i lang=en>Too many wrong ciphers: please wait before the "
+                "next.</i></p>");
     else if (strcmp(notice, "mistyped") == 0)
-        TEXT(t, "<p><b>密押输入有误，请重新输入。</b><i lang=en>The cipher was mistyped; please type it again.</i></p>");
+        TEXT(
+            t, "<p><b>密押输入有误，请重新输入。</b><i lang=en>The cipher was mistyped; please type it again.</i></p>");
     else
         TEXT(t, "<p><b>暂时无法核对密押。</b><i lang=en>The cipher cannot be checked now.</i></p>");
 }
@@ -255,7 +270,8 @@ static void put_form(struct text *t, const struct page_view *w) {
     if (strcmp(w->v->level, "full") == 0) return;
     TEXT(t, "<section><h2>密押核验<small>Check the cipher</small></h2>");
     put_notice(t, w->notice);
-    TEXT(t, "<label for=c>输入纸面上的 8 位密押，可查看完整信息。<i lang=en>Type the 8-digit cipher from the paper to see everything."
+    TEXT(t, "<label for=c>输入纸面上的 8 位密押，可查看完整信息。<i lang=en>Type the 8-digit cipher from the paper to "
+            "see everything."
             "</i></label><form method=get action=\"/V/");
     text_html(t, w->token);
     TEXT(t, "\"><input id=c name=c inputmode=numeric autocomplete=off maxlength=9 placeholder=\"1234 5678\" required>"
@@ -263,16 +279,22 @@ static void put_form(struct text *t, const struct page_view *w) {
 }
 
 static void put_advice(struct text *t, const Pb__Verdict *v) {
-    TEXT(t, "<section class=s>任何人都能复印二维码：只有单位、文件、金额、日期与页数都与手中纸面一致，才说明盖的是这份文件。"
-            "<i lang=en>Anyone can copy a QR. Only if unit, document, amount, date and pages agree with the paper in your hand "
+    TEXT(t, "<section "
+            "class=s>任何人都能复印二维码：只有单位、文件、金额、日期与页数都与手中纸面一致，才说明盖的是这份文件。"
+            "<i lang=en>Anyone can copy a QR. Only if unit, document, amount, date and pages agree with the paper in "
+            "your hand "
             "was it stamped on this document.</i><p>本页只说明：");
-    if (v->n_approvals) text_html(t, v->approvals[0]->member_name);
-    else TEXT(t, "审批人");
+    if (v->n_approvals)
+        text_html(t, v->approvals[0]->member_name);
+    else
+        TEXT(t, "审批人");
     TEXT(t, " 依 ");
     text_html(t, v->organization);
     TEXT(t, " 的授权批准用印；不对合同效力作任何判断。<i lang=en>This page says: approved by ");
-    if (v->n_approvals) text_html(t, v->approvals[0]->member_name);
-    else TEXT(t, "the approver");
+    if (v->n_approvals)
+        text_html(t, v->approvals[0]->member_name);
+    else
+        TEXT(t, "the approver");
     TEXT(t, " under the authority of ");
     text_html(t, v->organization);
     TEXT(t, ". It does not judge whether the contract has effect.</i></p></section>");
@@ -304,7 +326,8 @@ chop_err page_render(const struct page_view *w, struct arena *mem, struct chop_b
     struct text t = { .p = buffer, .cap = sizeof buffer };
     const struct verdict_words *words = words_of(w->v->verdict);
     TEXT(&t, "<!doctype html><html lang=zh-CN><meta charset=utf-8><meta name=viewport content=\"width=device-width,"
-             "initial-scale=1\"><meta name=robots content=noindex><meta name=format-detection content=\"telephone=no\"><title>");
+             "initial-scale=1\"><meta name=robots content=noindex><meta name=format-detection "
+             "content=\"telephone=no\"><title>");
     text_str(&t, words->zh);
     TEXT(&t, " · ");
     text_str(&t, words->en);

@@ -23,7 +23,8 @@ static const struct {
 
 enum outcome outcome_of(const char *state) {
     unsigned i = 0;
-    while (i < OUTCOMES && strcmp(outcomes[i].name, state) != 0) i++;
+    while (i < OUTCOMES && strcmp(outcomes[i].name, state) != 0)
+        i++;
     return (enum outcome)i;
 }
 
@@ -75,12 +76,14 @@ static size_t letter_len(const char *s) {
 
 static size_t letters(const char *s) {
     size_t n = 0;
-    for (; *s; s++) n += ((unsigned char)*s & 0xC0) != 0x80;
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xC0) != 0x80;
     return n;
 }
 
 static const char *skip_letters(const char *s, size_t n) {
-    while (n-- && *s) s += letter_len(s);
+    while (n-- && *s)
+        s += letter_len(s);
     return s;
 }
 
@@ -122,7 +125,8 @@ void mask_verdict(struct arena *mem, Pb__Verdict *v) {
     v->requester = mask_name(mem, v->requester);
     v->signature_name = mask_name(mem, v->signature_name);
     v->document_sha256 = (char *)(uintptr_t) "";
-    for (size_t i = 0; i < v->n_approvals; i++) mask_approval(mem, v->approvals[i]);
+    for (size_t i = 0; i < v->n_approvals; i++)
+        mask_approval(mem, v->approvals[i]);
     if (!v->facts) return;
     v->facts->counterparty = mask_text(mem, v->facts->counterparty);
     if (*v->facts->amount) v->facts->amount = (char *)(uintptr_t) "****";
@@ -136,7 +140,8 @@ static uint32_t next_letter(const char **s) {
         size_t n = letter_len(*s);
         uint32_t cp = (unsigned char)**s;
         if (n > 1) cp &= 0x7Fu >> n;
-        for (size_t i = 1; i < n && (*s)[i]; i++) cp = cp << 6 | ((unsigned char)(*s)[i] & 0x3F);
+        for (size_t i = 1; i < n && (*s)[i]; i++)
+            cp = cp << 6 | ((unsigned char)(*s)[i] & 0x3F);
         *s = skip_letters(*s, 1);
         if (cp >= 0xFF01 && cp <= 0xFF5E) cp -= 0xFEE0; /* full-width forms */
         if (cp == ' ' || cp == '\t' || cp == 0x3000 || cp == 0xA0 || cp == ',' || cp == 0xA5 || cp == 0xFFE5) continue;

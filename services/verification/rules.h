@@ -45,7 +45,8 @@ char *mask_text(struct arena *mem, const char *text);
 void mask_verdict(struct arena *mem, Pb__Verdict *v);
 
 /* ---- comparing ---- */
-/* Whether two facts say the same: blanks, letter case, full-width forms, thousands separators and currency signs aside. */
+/* Whether two facts say the same: blanks, letter case, full-width forms, thousands separators and currency signs aside.
+ */
 bool fact_same(const char *a, const char *b);
 /* Names of the given facts that differ, into names[8]; returns how many. Empty and zero means not given. */
 size_t facts_differ(const Pb__KeyFacts *approved, const char *approved_sha256, const Pb__KeyFacts *given,

@@ -23,12 +23,23 @@ static void put_escaped(struct text *t, const char *s, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const char *with;
         switch (s[i]) {
-        case '&': with = "&amp;"; break;
-        case '<': with = "&lt;"; break;
-        case '>': with = "&gt;"; break;
-        case '"': with = "&quot;"; break;
-        case '\'': with = "&#39;"; break;
-        default: continue;
+        case '&':
+            with = "&amp;";
+            break;
+        case '<':
+            with = "&lt;";
+            break;
+        case '>':
+            with = "&gt;";
+            break;
+        case '"':
+            with = "&quot;";
+            break;
+        case '\'':
+            with = "&#39;";
+            break;
+        default:
+            continue;
         }
         text_put(t, s + from, i - from);
         text_str(t, with);
@@ -40,7 +51,8 @@ static void put_escaped(struct text *t, const char *s, size_t n) {
 void text_html(struct text *t, const char *s) {
     size_t n = strlen(s), cut = n;
     if (n > VALUE_MAX)
-        for (cut = VALUE_MAX; cut > 0 && ((unsigned char)s[cut] & 0xC0) == 0x80;) cut--;
+        for (cut = VALUE_MAX; cut > 0 && ((unsigned char)s[cut] & 0xC0) == 0x80;)
+            cut--;
     put_escaped(t, s, cut);
     if (cut < n) TEXT(t, "…");
 }
@@ -48,7 +60,8 @@ void text_html(struct text *t, const char *s) {
 void text_uint(struct text *t, uint64_t n) {
     char digits[20];
     size_t at = sizeof digits;
-    do digits[--at] = (char)('0' + n % 10);
+    do
+        digits[--at] = (char)('0' + n % 10);
     while (n /= 10);
     text_put(t, digits + at, sizeof digits - at);
 }

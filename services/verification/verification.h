@@ -42,11 +42,11 @@ chop_err build_rows(struct call *c, const char *grant_id, uint32_t number) CHOP_
 
 /* ---- lookup.c ---- */
 struct found {
-    Pb__Verdict *v;         /* full level; NULL: no such mark */
-    struct situation at;    /* without `differs` */
+    Pb__Verdict *v;      /* full level; NULL: no such mark */
+    struct situation at; /* without `differs` */
     uint8_t cipher_hash[32];
     int64_t as_of;
-    bool unavailable;       /* neither the read model nor the owner can tell */
+    bool unavailable; /* neither the read model nor the owner can tell */
 };
 /* One of a batch; what a token's query gave. */
 chop_err found_row(struct call *c, const char *token, const struct db_rows *rows, struct found *ret) CHOP_MUSTCHECK;
@@ -57,9 +57,9 @@ bool model_current(struct call *c);
 
 /* ---- answer.c ---- */
 struct question {
-    const char *cipher;            /* "" for none */
-    const Pb__KeyFacts *facts;     /* NULL for none */
-    const char *document_sha256;   /* "" for none */
+    const char *cipher;          /* "" for none */
+    const Pb__KeyFacts *facts;   /* NULL for none */
+    const char *document_sha256; /* "" for none */
 };
 /* Verdict, level and masking. ETHROTTLED, EMISTYPED for the cipher; *v is then answered on the masked level. */
 chop_err answer_make(struct call *c, struct found *f, const struct question *q, Pb__Verdict *out) CHOP_MUSTCHECK;

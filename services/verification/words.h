@@ -3,9 +3,9 @@
 
 struct verdict_words {
     const char *verdict;
-    const char *tone;      /* class: g good, w wait, d doubt, b bad, n none */
-    const char *icon;      /* path in a 24 x 24 box, drawn in white lines */
-    const char *zh, *en;   /* the word itself */
+    const char *tone;    /* class: g good, w wait, d doubt, b bad, n none */
+    const char *icon;    /* path in a 24 x 24 box, drawn in white lines */
+    const char *zh, *en; /* the word itself */
     const char *zh_more, *en_more;
 };
 /* The row of a verdict; unavailable's where unknown. */
