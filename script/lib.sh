@@ -265,7 +265,8 @@ service_env() { # NAME -> ENV array
         ENV+=("PGPASSFILE=$CHOP_VAR/secrets/pgpass-$s" "${p}_DB=host=127.0.0.1 port=$PORT_PG dbname=chop user=chop_${s//-/_} application_name=$s") ;;
     esac
     case $s in
-        gateway) ENV+=("${p}_PORT=$PORT_HTTP" "${p}_WEB=$ROOT/terminals/web") ;;
+        gateway) ENV+=("${p}_PORT=$PORT_HTTP" "${p}_WEB=$ROOT/terminals/web" "${p}_TLS_ADDRESS=$LISTEN_TLS"
+                "${p}_TLS_PORT=$PORT_HTTPS" "${p}_TLS_CERTIFICATE=$K/web.crt" "${p}_TLS_KEY=$K/web.key") ;;
         identity) secret operator >/dev/null
             ENV+=("${p}_SIGN_KEY=$K/identity.pem" "${p}_CA_KEY=$K/identity-ca.pem" "${p}_CA_CERT=$K/ca.crt"
                 "${p}_OPERATOR_TOKEN_FILE=$CHOP_VAR/secrets/operator"
@@ -307,7 +308,21 @@ service_wait() { # NAME: until it is ready, or says why not
 }
 SERVICES="identity authorization issuance filing-relay verification printer-bridge gateway"
 
-verify_host() { VERIFY_HOST=${CHOP_VERIFY_HOST:-127.0.0.1:$PORT_HTTP}; }
+# What the QR leads to: the gateway's TLS listener, on loopback unless CHOP_LAN names an address of this machine.
+verify_host() {
+    LISTEN_TLS=${CHOP_LAN:-127.0.0.1}
+    VERIFY_HOST=${CHOP_VERIFY_HOST:-$LISTEN_TLS:$PORT_HTTPS}
+}
+
+web_cert_make() {
+    local K=$CHOP_VAR/keys san=DNS:localhost,IP:127.0.0.1
+    [ "$LISTEN_TLS" = 127.0.0.1 ] || san=$san,IP:$LISTEN_TLS
+    [ "$(cat "$K/web.san" 2>/dev/null)" = "$san" ] && return 0
+    rm -f "$K/web.crt" "$K/web.key"
+    "$BUILD/bin/chop-keys" tls "$K" --ca-key "$K/identity-ca.pem" --ca-cert "$K/ca.crt" --cn localhost --san "$san" --server \
+        --out-key "$K/web.key" --out-cert "$K/web.crt" >>"$CHOP_VAR/log/keys.log"
+    printf '%s\n' "$san" >"$K/web.san"
+}
 
 stack_up() {
     local s
@@ -315,6 +330,7 @@ stack_up() {
     choose_ports
     verify_host
     keys_make
+    web_cert_make
     pg_start &
     local pg=$!
     nats_start
