@@ -93,7 +93,7 @@ static chop_err file_add(struct static_files *all, const char *full, const char 
     crypto_sha256(CHOP_BYTES(bytes, n), digest);
     f->etag[0] = '"';
     chop_hex(digest, 16, f->etag + 1);
-    strcpy(f->etag + 33, "\"");
+    memcpy(f->etag + 33, "\"", 2);
     headers_add(f->full, f);
     headers_add(f->unchanged, f);
     (void)MHD_add_response_header(f->full, "Content-Type", type_of(relative));

@@ -20,8 +20,10 @@ endif()
 chop_test(unit_gateway_parts SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_parts.c
   LIBS chop_gateway chop_pb chop_pkg_protobufc LABELS unit)
 target_compile_definitions(unit_gateway_parts PRIVATE OPENAPI_FILE="${CMAKE_SOURCE_DIR}/docs/openapi.yaml")
-chop_test(unit_gateway_http SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_gateway_http.c
-  LIBS chop_gateway chop_crypto chop_log chop_pb chop_pkg_protobufc LABELS unit)
+foreach(name unit_gateway_http unit_gateway_calls)
+  chop_test(${name} SOURCES ${CMAKE_SOURCE_DIR}/tests/${name}.c ${CMAKE_SOURCE_DIR}/tests/unit_gateway_world.c
+    LIBS chop_gateway chop_crypto chop_log chop_pb chop_pkg_protobufc LABELS unit)
+endforeach()
 
 # The program over a real nats-server (tests/fixture.cmake is read before this file).
 if(TARGET chop-gateway AND TARGET chop_fixture)

@@ -200,9 +200,9 @@ static void test_query(void **state) {
     assert_ptr_equal(query("limit=-1"), CHOP_ERR(EINVAL));
     assert_ptr_equal(query("limit"), CHOP_ERR(EINVAL));
     assert_ptr_equal(query("view=%00"), CHOP_ERR(EINVAL));
-    char many[200] = "";
+    char *many = arena_strn(mem, "", 0);
     for (int i = 0; i < 33; i++)
-        strcat(many, "view&");
+        many = arena_printf(mem, "%sview&", many);
     assert_ptr_equal(query(many), CHOP_ERR(ELIMIT));
     char *found = NULL;
     assert_null(target_query_find("from=singlemessage&c=12%2034&c=9", "c", mem, &found));
