@@ -60,7 +60,7 @@ report "$(git ls-files 'lib/*.h' | grep -v _internal | xargs grep -nHE '#include
 
 # ---- sizes: a function fits on two screens, a file is one room
 report "$(sources | grep -v '^tests/' | xargs awk '
-    FNR == 1 { depth = 0; start = 0 }
+    FNR == 1 { depth = 0; start = 0; head = 0 }
     /^[a-zA-Z].*[^;]$/ && /\(/ && !/=/ { head = FNR }
     /\{[^}]*$/ && depth == 0 && head && FNR - head < 6 { start = FNR }
     { line = $0; gsub(/"([^"\\]|\\.)*"/, "", line); gsub(/\x27([^\x27\\]|\\.)\x27/, "", line)
