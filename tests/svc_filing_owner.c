@@ -61,8 +61,11 @@ static void announce(void) {
     arena_free(a);
 }
 
+static _Atomic bool stopping;
+static pthread_t announcer;
+
 static void *announce_all(void *arg) {
-    for (;;) {
+    while (!stopping) {
         announce();
         struct timespec t = { .tv_nsec = 200 * 1000000L };
         nanosleep(&t, NULL);
@@ -72,12 +75,16 @@ static void *announce_all(void *arg) {
 
 void owner_start(struct bus *b) {
     static struct bus_sub *sub;
-    pthread_t t;
     bus = b;
     mem = arena_new((size_t)256 << 20);
     assert_null(bus_subscribe(b, "chop.authorization.v1.ReadEvents", "authorization", on_read, NULL, &sub));
-    assert_int_equal(pthread_create(&t, NULL, announce_all, NULL), 0);
-    pthread_detach(t);
+    assert_int_equal(pthread_create(&announcer, NULL, announce_all, NULL), 0);
+}
+
+void owner_stop(void) {
+    if (!bus) return;
+    stopping = true;
+    pthread_join(announcer, NULL);
 }
 
 void owner_emit(const char *seal_id, struct chop_bytes fact, const char *const *registries) {
