@@ -1,8 +1,11 @@
 /* chop-issuance against a real PostgreSQL and nats-server: an order becomes marks and an envelope once, and only if
  * every signature and every binding holds. */
+#include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -142,6 +145,66 @@ static void test_same_order_same_job(void **state) {
     kit_seal(k);
     assert_ptr_equal(submit(k, &again), CHOP_ERR(EUSED));
     assert_string_equal(SQL(fixture_text("SELECT count(*) FROM job WHERE grant_id = '%s'", k->grant.grant_id)), "1");
+}
+
+/* ---- many at once ---- */
+
+struct race {
+    atomic_int left, made, used;
+    char job_id[64];
+    pthread_mutex_t lock;
+};
+
+static void raced(void *ctx, chop_err e, struct chop_bytes reply) {
+    struct race *r = ctx;
+    struct arena *mem = arena_new(1 << 20);
+    Pb__Job *job;
+    (void)pthread_mutex_lock(&r->lock);
+    if (e == CHOP_ERR(EUSED)) atomic_fetch_add(&r->used, 1);
+    if (!e && !PB_UNPACK(pb__job, reply, mem, &job) && (!*r->job_id || strcmp(r->job_id, job->job_id) == 0)) {
+        (void)snprintf(r->job_id, sizeof r->job_id, "%s", job->job_id);
+        atomic_fetch_add(&r->made, 1);
+    }
+    (void)pthread_mutex_unlock(&r->lock);
+    arena_free(mem);
+    atomic_fetch_sub(&r->left, 1);
+}
+
+static void race(struct race *r, struct order_kit *k, int n, bool differ) {
+    *r = (struct race){ .lock = PTHREAD_MUTEX_INITIALIZER };
+    struct bus_headers h = { .deadline = chop_now_ms() + 8000, .principal = w->principal };
+    struct chop_bytes packed[16];
+    for (int i = 0; i < n; i++) {
+        k->order.ordered_at += differ || i == 0;
+        if (differ || i == 0) kit_seal(k);
+        assert_null(pb_pack(&k->request, fixture_mem(), &packed[i]));
+    }
+    atomic_store(&r->left, n);
+    for (int i = 0; i < n; i++)
+        bus_call_async(fixture_bus(), "chop.issuance.v1.SubmitOrder", &h, packed[i], raced, r);
+    while (atomic_load(&r->left))
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+}
+
+static void test_orders_at_once(void **state) {
+    (void)state;
+    static struct race r;
+    for (int round = 0; round < 5; round++) {
+        struct order_kit *same = kit_new(3), *other = kit_new(3);
+        authority->number_state = "reserved";
+        authority->number_allotment = same->allotment.allotment_id;
+        race(&r, same, 12, false);
+        assert_int_equal(r.made, 12); /* all the same job */
+        authority->number_allotment = other->allotment.allotment_id;
+        race(&r, other, 12, true);
+        assert_int_equal(r.made, 1);
+        assert_int_equal(r.used, 11);
+        const char *sql =
+            fixture_text("SELECT count(*) || ' ' || min(state) FROM impression WHERE grant_id IN ('%s', '%s')",
+                same->grant.grant_id, other->grant.grant_id);
+        assert_string_equal(SQL(sql), "6 issued");
+    }
+    authority->number_state = NULL;
 }
 
 /* The same numbers under another allotment: only if authorization itself says that they went back. */
@@ -458,6 +521,7 @@ int main(void) {
         cmocka_unit_test(test_order_becomes_an_envelope),
         cmocka_unit_test(test_each_number_is_told_once),
         cmocka_unit_test(test_same_order_same_job),
+        cmocka_unit_test(test_orders_at_once),
         cmocka_unit_test(test_number_once_unless_returned),
         cmocka_unit_test(test_offline_mark),
         cmocka_unit_test(test_signature_is_printed_where_ordered),

@@ -54,6 +54,8 @@ static chop_err numbers_free(struct call *c, const struct submitted *s) {
     for (size_t i = 0; i < db_count(r); i++) {
         if (strcmp(db_text(r, i, 2), "issued") != 0)
             return CHOP_FAIL(EUSED, "allotment.numbers", "number %d was used", (int)db_int(r, i, 0));
+        if (strcmp(db_text(r, i, 1), s->o.allotment->allotment_id) == 0)
+            return CHOP_FAIL(ESERIAL, "allotment", "the same allotment was ordered at this moment"); /* tried again */
         TRY(number_reissued(c, s, (uint32_t)db_int(r, i, 0), db_text(r, i, 1)));
     }
     return NULL;
