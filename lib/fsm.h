@@ -28,7 +28,8 @@ struct fsm {
     const struct fsm_move *moves;
     size_t n_moves;
 };
-#define FSM(name, states, moves) { (name), (states), CHOP_COUNT(states), (moves), CHOP_COUNT(moves) }
+#define FSM(name, states, moves)                                                                                       \
+    { (name), (states), CHOP_COUNT(states), (moves), CHOP_COUNT(moves) }
 
 /* Index of a state; -1 where there is none of this name. */
 int fsm_find(const struct fsm *m, const char *state);

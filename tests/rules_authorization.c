@@ -26,10 +26,12 @@ static void check_machine(const struct fsm *m, const struct allowed *list, size_
         for (size_t a = 0; a < m->n_moves; a++) {
             const char *next = NULL, *want = NULL;
             bool first = true;
-            for (size_t k = 0; k < a; k++) first = first && strcmp(m->moves[k].action, m->moves[a].action) != 0;
+            for (size_t k = 0; k < a; k++)
+                first = first && strcmp(m->moves[k].action, m->moves[a].action) != 0;
             if (!first) continue;
             for (size_t k = 0; k < n; k++)
-                if (!strcmp(list[k].state, m->states[s].name) && !strcmp(list[k].action, m->moves[a].action)) want = list[k].next;
+                if (!strcmp(list[k].state, m->states[s].name) && !strcmp(list[k].action, m->moves[a].action))
+                    want = list[k].next;
             chop_err e = fsm_apply(m, m->states[s].name, m->moves[a].action, &next);
             if (want) {
                 ok(e);
@@ -49,21 +51,23 @@ static void check_machine(const struct fsm *m, const struct allowed *list, size_
 static void test_seal_states(void **state) {
     (void)state;
     static const struct allowed list[] = { { "draft", "register", "registered" }, { "draft", "activate", "active" },
-        { "draft", "destroy", "destroyed" }, { "registered", "activate", "active" }, { "registered", "report_lost", "lost" },
-        { "registered", "revoke", "revoked" }, { "active", "register", "active" }, { "active", "suspend", "suspended" },
-        { "active", "report_lost", "lost" }, { "active", "revoke", "revoked" }, { "suspended", "register", "suspended" },
-        { "suspended", "resume", "active" }, { "suspended", "report_lost", "lost" }, { "suspended", "revoke", "revoked" },
-        { "lost", "recover", "suspended" }, { "lost", "revoke", "revoked" }, { "lost", "destroy", "destroyed" },
-        { "revoked", "destroy", "destroyed" } };
+        { "draft", "destroy", "destroyed" }, { "registered", "activate", "active" },
+        { "registered", "report_lost", "lost" }, { "registered", "revoke", "revoked" },
+        { "active", "register", "active" }, { "active", "suspend", "suspended" }, { "active", "report_lost", "lost" },
+        { "active", "revoke", "revoked" }, { "suspended", "register", "suspended" },
+        { "suspended", "resume", "active" }, { "suspended", "report_lost", "lost" },
+        { "suspended", "revoke", "revoked" }, { "lost", "recover", "suspended" }, { "lost", "revoke", "revoked" },
+        { "lost", "destroy", "destroyed" }, { "revoked", "destroy", "destroyed" } };
     check_machine(&seal_fsm, list, CHOP_COUNT(list));
 }
 
 static void test_request_states(void **state) {
     (void)state;
-    static const struct allowed list[] = { { "pending", "approve", "pending" }, { "pending", "await_signature", "signing" },
-        { "pending", "grant", "granted" }, { "pending", "reject", "rejected" }, { "pending", "withdraw", "withdrawn" },
-        { "pending", "expire", "expired" }, { "signing", "sign", "granted" }, { "signing", "withdraw", "withdrawn" },
-        { "signing", "expire", "expired" }, { "granted", "cancel", "cancelled" } };
+    static const struct allowed list[] = { { "pending", "approve", "pending" },
+        { "pending", "await_signature", "signing" }, { "pending", "grant", "granted" },
+        { "pending", "reject", "rejected" }, { "pending", "withdraw", "withdrawn" }, { "pending", "expire", "expired" },
+        { "signing", "sign", "granted" }, { "signing", "withdraw", "withdrawn" }, { "signing", "expire", "expired" },
+        { "granted", "cancel", "cancelled" } };
     check_machine(&request_fsm, list, CHOP_COUNT(list));
 }
 
@@ -123,12 +127,12 @@ static void test_seal_code(void **state) {
 
 static Pb__SealCreate seal_of(const char *kind, const char *shape, uint32_t width, uint32_t height) {
     Pb__SealCreate s = PB__SEAL_CREATE__INIT;
-    s.name = (char *)(uintptr_t)"公章";
-    s.code = (char *)(uintptr_t)"3101040012345";
+    s.name = (char *)(uintptr_t) "公章";
+    s.code = (char *)(uintptr_t) "3101040012345";
     s.kind = (char *)(uintptr_t)kind;
     s.shape = (char *)(uintptr_t)shape;
-    s.ring_text = (char *)(uintptr_t)"张三之印";
-    s.tax_number = (char *)(uintptr_t)"91310000MA1FL00000";
+    s.ring_text = (char *)(uintptr_t) "张三之印";
+    s.tax_number = (char *)(uintptr_t) "91310000MA1FL00000";
     s.width_um = width;
     s.height_um = height;
     return s;
@@ -143,7 +147,8 @@ static chop_err size_check(Pb__SealCreate s) {
 static void test_seal_forms(void **state) {
     (void)state;
     static const uint32_t official[] = { 40000, 42000, 45000 };
-    for (size_t i = 0; i < CHOP_COUNT(official); i++) ok(size_check(seal_of("official", "", official[i], 0)));
+    for (size_t i = 0; i < CHOP_COUNT(official); i++)
+        ok(size_check(seal_of("official", "", official[i], 0)));
     ok(size_check(seal_of("official", "round", 40000, 40000)));
     ok(size_check(seal_of("contract", "round", 38000, 0)));
     ok(size_check(seal_of("contract", "", 58000, 58000)));
@@ -168,13 +173,13 @@ static void test_seal_change_fields(void **state) {
     (void)state;
     Pb__SealChange in = PB__SEAL_CHANGE__INIT;
     const char *next;
-    in.action = (char *)(uintptr_t)"register";
+    in.action = (char *)(uintptr_t) "register";
     is(rules_seal_change(&in, "draft", "", &next), EINVAL);
-    in.filing_number = (char *)(uintptr_t)"沪公备2026-1";
+    in.filing_number = (char *)(uintptr_t) "沪公备2026-1";
     ok(rules_seal_change(&in, "draft", "", &next));
     assert_string_equal(next, "registered");
     is(rules_seal_change(&in, "active", "older", &next), ESTATE);
-    in.action = (char *)(uintptr_t)"suspend";
+    in.action = (char *)(uintptr_t) "suspend";
     is(rules_seal_change(&in, "active", "", &next), EINVAL); /* a number belongs to register alone */
 }
 
@@ -184,7 +189,8 @@ static void test_seal_usable(void **state) {
     ok(rules_seal_usable("active", "n", true));
     is(rules_seal_usable("active", "", true), ESTATE); /* an upload has no SAMPLE version */
     for (size_t i = 0; i < seal_fsm.n_states; i++)
-        if (strcmp(seal_fsm.states[i].name, "active") != 0) is(rules_seal_usable(seal_fsm.states[i].name, "n", false), ESTATE);
+        if (strcmp(seal_fsm.states[i].name, "active") != 0)
+            is(rules_seal_usable(seal_fsm.states[i].name, "n", false), ESTATE);
 }
 
 /* ---- policies ---- */
@@ -217,7 +223,8 @@ static void test_policy_defaults(void **state) {
     assert_string_equal(soft.list[0]->factors[0], "password");
     assert_int_equal(hard.n, 1);
     assert_int_equal(hard.list[0]->n_factors, 3);
-    for (size_t i = 0; i < hard.list[0]->n_factors; i++) assert_string_not_equal(hard.list[0]->factors[i], "password");
+    for (size_t i = 0; i < hard.list[0]->n_factors; i++)
+        assert_string_not_equal(hard.list[0]->factors[i], "password");
     assert_ptr_equal(rules_policy_clauses(p, STEP_DECIDE).list, hard.list);
     assert_ptr_equal(rules_policy_clauses(NULL, STEP_ADMIN).list, soft.list);
 }
@@ -231,11 +238,11 @@ static void test_policy_bounds(void **state) {
     clause.factors = factors, clause.n_factors = 1, unknown.factors = voodoo, unknown.n_factors = 1;
     Pb__Clause *good[] = { &clause }, *wrong[] = { &unknown }, *hollow[] = { &empty };
     Pb__Policy *out;
-#define POLICY(...)                                                                                \
-    ({                                                                                             \
-        Pb__Policy q = PB__POLICY__INIT;                                                           \
-        __VA_ARGS__;                                                                               \
-        rules_policy_fill("p", &q, 2, mem, &out);                                                  \
+#define POLICY(...)                                                                                                    \
+    ({                                                                                                                 \
+        Pb__Policy q = PB__POLICY__INIT;                                                                               \
+        __VA_ARGS__;                                                                                                   \
+        rules_policy_fill("p", &q, 2, mem, &out);                                                                      \
     })
     ok(POLICY(q.approver_ids = ids, q.n_approver_ids = 2, q.approvals_needed = 2, q.ordered = 1));
     is(POLICY(q.approver_ids = ids, q.n_approver_ids = 2, q.approvals_needed = 3), EINVAL);
@@ -262,8 +269,8 @@ static Pb__Document document = PB__DOCUMENT__INIT;
 static Pb__RequestUse request_of(uint32_t copies, uint32_t pages) {
     Pb__RequestUse r = PB__REQUEST_USE__INIT;
     facts.pages = pages;
-    document.title = (char *)(uintptr_t)"采购合同";
-    document.sha256 = (char *)(uintptr_t)"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    document.title = (char *)(uintptr_t) "采购合同";
+    document.sha256 = (char *)(uintptr_t) "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     document.facts = &facts;
     r.document = &document;
     r.copies = copies;
@@ -282,13 +289,15 @@ static void test_request_fields(void **state) {
     for (size_t i = 0; i < CHOP_COUNT(cases); i++) {
         Pb__RequestUse r = request_of(cases[i].copies, cases[i].pages);
         chop_err e = rules_request_check(&r, p, "mem_a");
-        if (cases[i].fine) ok(e);
-        else is(e, EINVAL);
+        if (cases[i].fine)
+            ok(e);
+        else
+            is(e, EINVAL);
     }
     Pb__RequestUse r = request_of(1, 1);
-    document.sha256 = (char *)(uintptr_t)"E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855";
+    document.sha256 = (char *)(uintptr_t) "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855";
     is(rules_request_check(&r, p, "mem_a"), EINVAL);
-    document.sha256 = (char *)(uintptr_t)"e3b0";
+    document.sha256 = (char *)(uintptr_t) "e3b0";
     is(rules_request_check(&r, p, "mem_a"), EINVAL);
     r = request_of(1, 1);
     static char *only[] = { "mem_b" };
@@ -325,7 +334,8 @@ static bool plain_may(size_t m, size_t n, bool ordered, const int *done, size_t 
 static size_t walk(size_t m, uint32_t n, bool ordered, int *done, size_t n_done) {
     char *approved[5], *turns[5];
     size_t completed = 0, allowed = 0;
-    for (size_t i = 0; i < n_done; i++) approved[i] = names[done[i]];
+    for (size_t i = 0; i < n_done; i++)
+        approved[i] = names[done[i]];
     const struct approvers a = { names, m, n, ordered, "r", approved, n_done };
     if (n_done == n) return 1;
     for (int who = 0; who < 4; who++) {
@@ -346,8 +356,12 @@ static size_t walk(size_t m, uint32_t n, bool ordered, int *done, size_t n_done)
 
 static void test_approvers_exhaustive(void **state) {
     (void)state;
-    static const size_t parallel[5][5] = { [1] = { 0, 1 }, [2] = { 0, 2, 2 }, [3] = { 0, 3, 6, 6 }, [4] = { 0, 4, 12, 24, 24 } };
-    static const size_t in_order[5][5] = { [1] = { 0, 1 }, [2] = { 0, 2, 1 }, [3] = { 0, 3, 3, 1 }, [4] = { 0, 4, 6, 4, 1 } };
+    static const size_t parallel[5][5] = {
+        [1] = { 0, 1 }, [2] = { 0, 2, 2 }, [3] = { 0, 3, 6, 6 }, [4] = { 0, 4, 12, 24, 24 }
+    };
+    static const size_t in_order[5][5] = {
+        [1] = { 0, 1 }, [2] = { 0, 2, 1 }, [3] = { 0, 3, 3, 1 }, [4] = { 0, 4, 6, 4, 1 }
+    };
     int done[5];
     for (size_t m = 1; m <= 4; m++)
         for (uint32_t n = 1; n <= m; n++) {
@@ -394,7 +408,7 @@ static void test_decide_fields(void **state) {
     ok(rules_decide_check(&d, p, now));
     d = decide_of("reject", 0, 0, 0);
     is(rules_decide_check(&d, p, now), EINVAL); /* a reason is owed */
-    d.reason = (char *)(uintptr_t)"金额不符";
+    d.reason = (char *)(uintptr_t) "金额不符";
     ok(rules_decide_check(&d, p, now));
     d = decide_of("maybe", 0, 0, 0);
     is(rules_decide_check(&d, p, now), EINVAL);
@@ -410,7 +424,8 @@ static void test_decide_fields(void **state) {
 
 static void test_terms(void **state) {
     (void)state;
-    static char *asked[] = { "p1", "p2", "p3" }, *first[] = { "p2", "p3" }, *second[] = { "p3", "p4" }, *third[] = { "p1" };
+    static char *asked[] = { "p1", "p2", "p3" }, *first[] = { "p2", "p3" }, *second[] = { "p3", "p4" },
+                *third[] = { "p1" };
     struct terms t = { .copies = 5, .printer_ids = asked, .n_printers = 3, .signature_of = "" };
     Pb__Decide d = decide_of("approve", 3, 10, 100);
     d.printer_ids = first, d.n_printer_ids = 2;
@@ -419,7 +434,7 @@ static void test_terms(void **state) {
     is(rules_terms_merge(&t, &d, mem), EOVERRUN); /* nobody gives back what another took away */
     d = decide_of("approve", 2, 20, 200);
     d.printer_ids = second, d.n_printer_ids = 2;
-    d.signature_of = (char *)(uintptr_t)"m1";
+    d.signature_of = (char *)(uintptr_t) "m1";
     ok(rules_terms_merge(&t, &d, mem));
     assert_int_equal(t.copies, 2);
     assert_int_equal(t.not_before, 20);
@@ -428,7 +443,7 @@ static void test_terms(void **state) {
     assert_string_equal(t.printer_ids[0], "p3");
     assert_string_equal(t.signature_of, "m1");
     d = decide_of("approve", 0, 0, 0);
-    d.signature_of = (char *)(uintptr_t)"m2";
+    d.signature_of = (char *)(uintptr_t) "m2";
     is(rules_terms_merge(&t, &d, mem), ESTATE);
     d = decide_of("approve", 0, 0, 0);
     d.printer_ids = third, d.n_printer_ids = 1;
@@ -480,7 +495,8 @@ static void reserve_all(struct grant_count g, uint64_t taken) {
 
 static void test_never_overrun(void **state) {
     (void)state;
-    for (uint32_t copies = 1; copies <= 7; copies++) reserve_all((struct grant_count){ .copies = copies, .next = 1 }, 0);
+    for (uint32_t copies = 1; copies <= 7; copies++)
+        reserve_all((struct grant_count){ .copies = copies, .next = 1 }, 0);
 }
 
 static void test_replace(void **state) {
@@ -530,11 +546,11 @@ int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_seal_states), cmocka_unit_test(test_request_states),
         cmocka_unit_test(test_grant_states), cmocka_unit_test(test_number_states), cmocka_unit_test(test_fsm_valid),
         cmocka_unit_test(test_seal_code), cmocka_unit_test(test_seal_forms), cmocka_unit_test(test_seal_change_fields),
-        cmocka_unit_test(test_seal_usable), cmocka_unit_test(test_policy_defaults), cmocka_unit_test(test_policy_bounds),
-        cmocka_unit_test(test_request_fields), cmocka_unit_test(test_request_expiry),
-        cmocka_unit_test(test_approvers_exhaustive), cmocka_unit_test(test_approvers_any),
-        cmocka_unit_test(test_decide_fields), cmocka_unit_test(test_terms), cmocka_unit_test(test_reserve),
-        cmocka_unit_test(test_never_overrun), cmocka_unit_test(test_replace), cmocka_unit_test(test_grant_state),
-        cmocka_unit_test(test_reports) };
+        cmocka_unit_test(test_seal_usable), cmocka_unit_test(test_policy_defaults),
+        cmocka_unit_test(test_policy_bounds), cmocka_unit_test(test_request_fields),
+        cmocka_unit_test(test_request_expiry), cmocka_unit_test(test_approvers_exhaustive),
+        cmocka_unit_test(test_approvers_any), cmocka_unit_test(test_decide_fields), cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_reserve), cmocka_unit_test(test_never_overrun), cmocka_unit_test(test_replace),
+        cmocka_unit_test(test_grant_state), cmocka_unit_test(test_reports) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,5 @@
-/* Authorization as a program: the way of a seal from its creation to a revoked impression, and all that must be refused. */
+/* Authorization as a program: the way of a seal from its creation to a revoked impression, and all that must be
+ * refused. */
 #include "svc_authorization_world.h"
 
 static const struct person admin = { "org_a", "mem_admin", "管理员", "admin", "term_1" };
@@ -149,9 +150,14 @@ static void test_flow(void **state) {
     /* draft, active, given, 2 commanded, 2 printed */
     assert_int_equal(world_check_facts(&auditor, seal_id), 7);
     assert_int_equal(world_count(fixture_text("SELECT count(*) FROM outbox WHERE type = 'authorization.fact.filed' AND "
-                                              "key = '%s'", seal_id)), 7);
-    assert_int_equal(world_count(fixture_text("SELECT count(*) FROM outbox WHERE type = 'authorization.impression.settled' "
-                                              "AND key = '%s'", seal_id)), 2);
+                                              "key = '%s'",
+                         seal_id)),
+        7);
+    assert_int_equal(
+        world_count(fixture_text("SELECT count(*) FROM outbox WHERE type = 'authorization.impression.settled' "
+                                 "AND key = '%s'",
+            seal_id)),
+        2);
 }
 
 /* ---- what is refused at the request ---- */
@@ -219,7 +225,8 @@ static size_t inbox(const struct person *p, const char *request_id) {
     in.view = TEXT("inbox");
     in.limit = 100;
     WORKS(CALL("ListRequests", &in, p, &out));
-    for (size_t i = 0; i < out->n_requests; i++) n += strcmp(out->requests[i]->request_id, request_id) == 0;
+    for (size_t i = 0; i < out->n_requests; i++)
+        n += strcmp(out->requests[i]->request_id, request_id) == 0;
     return n;
 }
 
@@ -266,8 +273,8 @@ static void check_specimen(const Pb__PrintResult *p, const Pb__SpecimenPut *put)
     in.allotment = p->allotment;
     WORKS(CALL("FetchSpecimen", &in, NULL, &out));
     assert_string_equal(out->member_id, "mem_both");
-    WORKS(crypto_hpke_open(world_issuance_key(), chop_str("chop/1/specimen"), chop_str("mem_both"), PB_BYTES(out->sealed),
-        fixture_mem(), &plain));
+    WORKS(crypto_hpke_open(world_issuance_key(), chop_str("chop/1/specimen"), chop_str("mem_both"),
+        PB_BYTES(out->sealed), fixture_mem(), &plain));
     assert_true(chop_bytes_equal(plain, PB_BYTES(put->outline)));
     uint8_t spoiled[4096];
     memcpy(spoiled, p->allotment.data, p->allotment.len);
@@ -312,7 +319,8 @@ static void test_signing(void **state) {
 /* ---- proofs ---- */
 static void test_proofs(void **state) {
     (void)state;
-    const char *seal_id = world_seal(&admin, NULL), *id = world_request(&user, seal_id, 1), *id2 = world_request(&user, seal_id, 1);
+    const char *seal_id = world_seal(&admin, NULL), *id = world_request(&user, seal_id, 1),
+               *id2 = world_request(&user, seal_id, 1);
     Pb__PrepareActReply *r, *r2;
     Pb__CommitActReply *out, *again;
     struct proof *p;
@@ -321,7 +329,8 @@ static void test_proofs(void **state) {
     FAILS(world_commit(&manager, r->act_id, world_proof(&manager, r2, "key"), &out), EMISMATCH); /* another act's */
     FAILS(world_commit(&manager, r->act_id, world_proof(&manager2, r, "key"), &out), EMISMATCH); /* another member's */
     FAILS(world_commit(&manager2, r->act_id, world_proof(&manager2, r, "key"), &out), ENOTFOUND);
-    FAILS(world_commit(&manager, r->act_id, world_proof(&manager, r, "password"), &out), ECLAUSE); /* a password is not enough */
+    FAILS(world_commit(&manager, r->act_id, world_proof(&manager, r, "password"), &out),
+        ECLAUSE); /* a password is not enough */
     p = world_proof(&manager, r, "key");
     p->m.audience = TEXT("identity");
     FAILS(world_commit(&manager, r->act_id, p, &out), EMISMATCH);
@@ -339,7 +348,8 @@ static void test_proofs(void **state) {
     FAILS(world_commit(&manager, r->act_id, p, &out), EDENIED);
     Pb__CommitActRequest in = PB__COMMIT_ACT_REQUEST__INIT;
     in.act_id = r->act_id;
-    in.proof = PB_BIN(fixture_sign("issuance", "proof", &world_proof(&manager, r, "key")->m)); /* a key of another purpose */
+    in.proof =
+        PB_BIN(fixture_sign("issuance", "proof", &world_proof(&manager, r, "key")->m)); /* a key of another purpose */
     FAILS(CALL("CommitAct", &in, &manager, &out), EMISMATCH);
     assert_int_equal(world_count(fixture_text("SELECT count(*) FROM decision WHERE request_id = '%s'", id)), 0);
     /* after all that the right proof still works, once; a repeat answers the same and changes nothing */
@@ -379,7 +389,8 @@ static void test_print_refused(void **state) {
     FAILS(world_prepare(&user, PARAMS(PRINT, world_print_params(grant_id, printer, 0)), &r), EINVAL);
     FAILS(world_prepare(&user, PARAMS(PRINT, world_print_params(grant_id, printer, 3)), &r), EOVERRUN);
     FAILS(world_prepare(&user, PARAMS(PRINT, world_print_params(grant_id, printer, 1000000)), &r), EINVAL);
-    FAILS(world_prepare(&both, PARAMS(PRINT, world_print_params(grant_id, printer, 1)), &r), EDENIED); /* another's grant */
+    FAILS(world_prepare(&both, PARAMS(PRINT, world_print_params(grant_id, printer, 1)), &r),
+        EDENIED); /* another's grant */
     FAILS(world_prepare(&other_user, PARAMS(PRINT, world_print_params(grant_id, printer, 1)), &r), ENOTFOUND);
     FAILS(world_prepare(&stranger, PARAMS(PRINT, world_print_params(grant_id, foreign, 1)), &r), ENOTFOUND);
     m = world_print_params(grant_id, printer, 1);
@@ -400,7 +411,8 @@ static void test_print_refused(void **state) {
     m = world_print_params(grant_id, printer, 1);
     WORKS(world_act(&user, PARAMS(PRINT, m), NULL));
     FAILS(world_act(&user, PARAMS(PRINT, m), NULL), EUSED); /* a challenge works once */
-    assert_int_equal(world_count(fixture_text("SELECT next_number FROM seal_grant WHERE grant_id = '%s'", grant_id)), 2);
+    assert_int_equal(
+        world_count(fixture_text("SELECT next_number FROM seal_grant WHERE grant_id = '%s'", grant_id)), 2);
 }
 
 static void test_suspend_blocks(void **state) {
@@ -422,7 +434,8 @@ static void test_expired(void **state) {
     Pb__PrepareActReply *r;
     Pb__GetRequestRequest in = PB__GET_REQUEST_REQUEST__INIT;
     Pb__Request *q;
-    (void)fixture_sql("authorization", fixture_text("UPDATE seal_grant SET not_after = 1 WHERE grant_id = '%s'", grant_id));
+    (void)fixture_sql(
+        "authorization", fixture_text("UPDATE seal_grant SET not_after = 1 WHERE grant_id = '%s'", grant_id));
     (void)fixture_sql("authorization", fixture_text("UPDATE request SET expires_at = 1 WHERE request_id = '%s'", id));
     FAILS(world_prepare(&user, PARAMS(PRINT, world_print_params(grant_id, printer, 1)), &r), EEXPIRED);
     FAILS(world_prepare(&manager, PARAMS(DECIDE, world_decide_params(id, "approve")), &r), EEXPIRED);
@@ -442,10 +455,38 @@ struct answers {
 static void on_answer(void *ctx, chop_err err, struct chop_bytes reply) {
     struct answers *a = ctx;
     (void)reply;
-    if (!err) __atomic_add_fetch(&a->won, 1, __ATOMIC_SEQ_CST);
-    else if (err == CHOP_ERR(EOVERRUN)) __atomic_add_fetch(&a->overrun, 1, __ATOMIC_SEQ_CST);
-    else __atomic_add_fetch(&a->other, 1, __ATOMIC_SEQ_CST);
+    if (!err)
+        __atomic_add_fetch(&a->won, 1, __ATOMIC_SEQ_CST);
+    else if (err == CHOP_ERR(EOVERRUN))
+        __atomic_add_fetch(&a->overrun, 1, __ATOMIC_SEQ_CST);
+    else
+        __atomic_add_fetch(&a->other, 1, __ATOMIC_SEQ_CST);
     __atomic_sub_fetch(&a->left, 1, __ATOMIC_SEQ_CST);
+}
+
+static struct chop_bytes print_ready(const char *grant_id, uint32_t count) {
+    Pb__PrepareActReply *r;
+    Pb__CommitActRequest in = PB__COMMIT_ACT_REQUEST__INIT;
+    struct chop_bytes packed;
+    WORKS(world_prepare(&user, PARAMS(PRINT, world_print_params(grant_id, printer, count)), &r));
+    in.act_id = r->act_id;
+    in.proof = PB_BIN(fixture_sign("identity", "proof", &world_proof(&user, r, "key")->m));
+    WORKS(pb_pack(&in, fixture_mem(), &packed));
+    return packed;
+}
+
+static void commit_all(const struct chop_bytes *packed, int n, struct answers *a) {
+    const struct bus_headers h = { .principal = world_principal(&user), .deadline = chop_now_ms() + 20000 };
+    a->left = n;
+    for (int i = 0; i < n; i++)
+        bus_call_async(fixture_bus(), "chop.authorization.v1.CommitAct", &h, packed[i], on_answer, a);
+}
+
+static void wait_answers(const struct answers *a) {
+    for (int i = 0; i < 400 && __atomic_load_n(&a->left, __ATOMIC_SEQ_CST); i++)
+        fixture_sleep_ms(25);
+    assert_int_equal(a->left, 0);
+    assert_int_equal(a->other, 0);
 }
 
 static void test_parallel_overrun(void **state) {
@@ -453,26 +494,43 @@ static void test_parallel_overrun(void **state) {
     enum { ACTS = 12, COPIES = 5 };
     const char *seal_id = world_seal(&admin, NULL), *grant_id = world_grant(&user, &manager, seal_id, COPIES);
     struct chop_bytes packed[ACTS];
-    struct answers a = { .left = ACTS };
-    const struct bus_headers h = { .principal = world_principal(&user), .deadline = chop_now_ms() + 20000 };
-    for (int i = 0; i < ACTS; i++) {
-        Pb__PrepareActReply *r;
-        Pb__CommitActRequest in = PB__COMMIT_ACT_REQUEST__INIT;
-        WORKS(world_prepare(&user, PARAMS(PRINT, world_print_params(grant_id, printer, 1)), &r));
-        in.act_id = r->act_id;
-        in.proof = PB_BIN(fixture_sign("identity", "proof", &world_proof(&user, r, "key")->m));
-        WORKS(pb_pack(&in, fixture_mem(), &packed[i]));
-    }
+    struct answers a = { .won = 0 };
     for (int i = 0; i < ACTS; i++)
-        bus_call_async(fixture_bus(), "chop.authorization.v1.CommitAct", &h, packed[i], on_answer, &a);
-    for (int i = 0; i < 400 && __atomic_load_n(&a.left, __ATOMIC_SEQ_CST); i++) fixture_sleep_ms(25);
-    assert_int_equal(a.left, 0);
+        packed[i] = print_ready(grant_id, 1);
+    commit_all(packed, ACTS, &a);
+    wait_answers(&a);
     assert_int_equal(a.won, COPIES);
     assert_int_equal(a.overrun, ACTS - COPIES);
-    assert_int_equal(a.other, 0);
     assert_int_equal(world_count(fixture_text("SELECT count(*) FROM number WHERE grant_id = '%s'", grant_id)), COPIES);
-    assert_int_equal(world_count(fixture_text("SELECT max(number) FROM number WHERE grant_id = '%s'", grant_id)), COPIES);
+    assert_int_equal(
+        world_count(fixture_text("SELECT max(number) FROM number WHERE grant_id = '%s'", grant_id)), COPIES);
     assert_int_equal(world_check_facts(&auditor, seal_id), 3 + COPIES);
+}
+
+/* Print acts and batches of reports on one seal at once: nothing waits in a circle, the chain stays dense. */
+static void test_parallel_reports(void **state) {
+    (void)state;
+    enum { GRANTS = 4, EACH = 3 };
+    const char *seal_id = world_seal(&admin, NULL);
+    struct chop_bytes packed[GRANTS * EACH];
+    struct answers a = { .won = 0 };
+    const int64_t deadlocks = world_count("SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'");
+    for (int g = 0; g < GRANTS; g++) {
+        const char *grant_id = world_grant(&user, &manager, seal_id, 2 * EACH);
+        Pb__AllotmentStatement *first = world_print(&user, grant_id, printer, EACH);
+        for (int i = 0; i < EACH; i++)
+            packed[g + i * GRANTS] = print_ready(grant_id, 1);
+        for (uint32_t i = 0; i < EACH; i++)
+            world_report_later(printer, first, first->numbers[i], "printed");
+    }
+    world_announce_reports();
+    commit_all(packed, GRANTS * EACH, &a);
+    wait_answers(&a);
+    world_wait_reports();
+    assert_int_equal(a.won, GRANTS * EACH);
+    /* draft, active; then for each grant: given, the first print, its reports, the other prints */
+    assert_int_equal(world_check_facts(&auditor, seal_id), 2 + GRANTS * (2 + EACH + EACH));
+    assert_int_equal(world_count("SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"), deadlocks);
 }
 
 /* ---- reports ---- */
@@ -517,8 +575,9 @@ static void test_contradictions(void **state) {
     world_report(printer, a, 77, "printed");
     assert_string_equal(world_number_state(grant_id, 1), "printed");
     assert_string_equal(world_number_state(grant_id, 2), "reserved");
-    assert_int_equal(world_count(fixture_text("SELECT count(*) FROM fact WHERE grant_id = '%s' AND kind LIKE 'impression%%'",
-                         grant_id)), 1);
+    assert_int_equal(world_count(fixture_text(
+                         "SELECT count(*) FROM fact WHERE grant_id = '%s' AND kind LIKE 'impression%%'", grant_id)),
+        1);
     assert_non_null(strstr(fixture_log("authorization"), "contradictory report"));
     assert_int_equal(world_check_facts(&auditor, seal_id), 5);
 }
@@ -563,7 +622,8 @@ static void test_settle_and_revoke(void **state) {
     Pb__AllotmentStatement *a = world_print(&both, grant_id, printer, 1);
     Pb__PrepareActReply *r;
     Pb__CommitActReply *out;
-    FAILS(world_prepare(&manager, PARAMS(SETTLE, settle_params(grant_id, "spoiled")), &r), ESTATE); /* it may still print */
+    FAILS(world_prepare(&manager, PARAMS(SETTLE, settle_params(grant_id, "spoiled")), &r),
+        ESTATE); /* it may still print */
     world_report(printer, a, 1, "interrupted");
     FAILS(world_prepare(&both, PARAMS(SETTLE, settle_params(grant_id, "printed")), &r), EDENIED); /* not alone */
     FAILS(world_prepare(&manager, PARAMS(SETTLE, settle_params(grant_id, "returned")), &r), EINVAL);
@@ -586,7 +646,8 @@ static void test_unreported_settled(void **state) {
     (void)state;
     const char *seal_id = world_seal(&admin, NULL), *grant_id = world_grant(&user, &manager, seal_id, 1);
     Pb__AllotmentStatement *a = world_print(&user, grant_id, printer, 1);
-    (void)fixture_sql("authorization", fixture_text("UPDATE allotment SET not_after = 1 WHERE grant_id = '%s'", grant_id));
+    (void)fixture_sql(
+        "authorization", fixture_text("UPDATE allotment SET not_after = 1 WHERE grant_id = '%s'", grant_id));
     WORKS(world_act(&admin, PARAMS(SETTLE, settle_params(grant_id, "spoiled")), NULL));
     world_report(printer, a, 1, "printed"); /* too late: what was settled stays */
     assert_string_equal(world_number_state(grant_id, 1), "spoiled");
@@ -643,11 +704,26 @@ static void test_gate(void **state) {
     another.digest = TEXT("00000000000000000000000000000000000000000000000000000000000000aa");
     world_receipt("police", &another, "registry"); /* for other bytes */
     assert_string_equal(world_get_grant(&user, grant_id)->state, "waiting");
-    world_receipt("third-party", f, "registry"); /* the police's key for another registry */
-    assert_string_equal(world_get_grant(&user, grant_id)->state, "waiting");
     world_receipt("police", f, "registry");
     assert_string_equal(world_get_grant(&user, grant_id)->state, "open");
     (void)world_print(&user, grant_id, printer, 1);
+}
+
+/* Two registries: one receipt is not enough, and the police's key does not speak for the other. */
+static void test_gate_of_two(void **state) {
+    (void)state;
+    Pb__Policy *policy = NEW(Pb__Policy, pb__policy);
+    char *gate[] = { TEXT("police"), TEXT("third-party") };
+    policy->gate = gate;
+    policy->n_gate = 2;
+    const char *seal_id = world_seal(&admin, policy), *grant_id = world_grant(&user, &manager, seal_id, 1);
+    const char *left = fixture_text("SELECT state || ':' || gate FROM seal_grant WHERE grant_id = '%s'", grant_id);
+    Pb__Fact *f = grant_fact(grant_id);
+    world_receipt("third-party", f, "registry");
+    assert_string_equal(fixture_sql("authorization", left), "waiting:police,third-party");
+    world_receipt("police", f, "registry");
+    world_receipt("police", f, "registry");
+    assert_string_equal(fixture_sql("authorization", left), "waiting:third-party");
 }
 
 /* ---- files ---- */
@@ -751,7 +827,8 @@ static void test_lists(void **state) {
     Pb__ListRequestsRequest in = PB__LIST_REQUESTS_REQUEST__INIT;
     Pb__ListRequestsReply *out;
     const char *ids[5];
-    for (size_t i = 0; i < 5; i++) ids[i] = world_request(&asker, seal_id, 1);
+    for (size_t i = 0; i < 5; i++)
+        ids[i] = world_request(&asker, seal_id, 1);
     in.view = TEXT("mine");
     in.limit = 2;
     for (size_t i = 0; i < 5; i++) { /* newest first, in pages */
@@ -811,10 +888,11 @@ int main(void) {
         cmocka_unit_test(test_decide_refused), cmocka_unit_test(test_reduced), cmocka_unit_test(test_ordered),
         cmocka_unit_test(test_signing), cmocka_unit_test(test_proofs), cmocka_unit_test(test_policy_change_between),
         cmocka_unit_test(test_print_refused), cmocka_unit_test(test_suspend_blocks), cmocka_unit_test(test_expired),
-        cmocka_unit_test(test_parallel_overrun), cmocka_unit_test(test_refused_returns), cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_parallel_overrun), cmocka_unit_test(test_parallel_reports),
+        cmocka_unit_test(test_refused_returns), cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_spoiled_replaced), cmocka_unit_test(test_settle_and_revoke),
-        cmocka_unit_test(test_unreported_settled), cmocka_unit_test(test_withdraw_and_cancel), cmocka_unit_test(test_gate),
-        cmocka_unit_test(test_files), cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_killed) };
+        cmocka_unit_test(test_unreported_settled), cmocka_unit_test(test_withdraw_and_cancel),
+        cmocka_unit_test(test_gate), cmocka_unit_test(test_gate_of_two), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists), cmocka_unit_test(test_killed) };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -28,8 +28,10 @@ static struct bus_sub *subscriptions[2];
 static struct crypto_key *printer_keys[64];
 static size_t n_printers;
 static void end(void) {
-    for (size_t i = 0; i < CHOP_COUNT(subscriptions); i++) bus_unsubscribe(subscriptions[i]);
-    for (size_t i = 0; i < n_printers; i++) crypto_key_free(printer_keys[i]);
+    for (size_t i = 0; i < CHOP_COUNT(subscriptions); i++)
+        bus_unsubscribe(subscriptions[i]);
+    for (size_t i = 0; i < n_printers; i++)
+        crypto_key_free(printer_keys[i]);
     crypto_key_free(issuance_key);
 }
 
@@ -230,8 +232,8 @@ Pb__Grant *world_get_grant(const struct person *p, const char *grant_id) {
 }
 
 const char *world_number_state(const char *grant_id, uint32_t number) {
-    return fixture_sql("authorization", fixture_text("SELECT state FROM number WHERE grant_id = '%s' AND number = %u", grant_id,
-                                            number));
+    return fixture_sql("authorization",
+        fixture_text("SELECT state FROM number WHERE grant_id = '%s' AND number = %u", grant_id, number));
 }
 
 int64_t world_count(const char *sql) {
@@ -290,12 +292,14 @@ Pb__PrintUse *world_print_params(const char *grant_id, const struct printer *d, 
     return m;
 }
 
-Pb__AllotmentStatement *world_print(const struct person *p, const char *grant_id, const struct printer *d, uint32_t count) {
+Pb__AllotmentStatement *world_print(
+    const struct person *p, const char *grant_id, const struct printer *d, uint32_t count) {
     Pb__CommitActReply *out;
     Pb__Signed *s;
     Pb__AllotmentStatement *a;
     WORKS(world_act(p, PARAMS(PRINT, world_print_params(grant_id, d, count)), &out));
-    WORKS(trust_verify_packed(fixture_trust(), PB_BYTES(out->print->allotment), "allotment", chop_now_ms(), fixture_mem(), &s));
+    WORKS(trust_verify_packed(
+        fixture_trust(), PB_BYTES(out->print->allotment), "allotment", chop_now_ms(), fixture_mem(), &s));
     WORKS(PB_UNPACK(pb__allotment_statement, PB_BYTES(s->payload), fixture_mem(), &a));
     return a;
 }
@@ -350,8 +354,7 @@ static void announce(const struct producer *p) {
     bus_flush(fixture_bus());
 }
 
-/* Puts the event and waits until authorization's inbox has passed it. */
-static void produce(struct producer *p, const char *type, const char *key, const void *message) {
+static void put(struct producer *p, const char *type, const char *key, const void *message) {
     Pb__Event e = PB__EVENT__INIT;
     struct chop_bytes payload, packed;
     WORKS(pb_pack(message, fixture_mem(), &payload));
@@ -367,39 +370,69 @@ static void produce(struct producer *p, const char *type, const char *key, const
     assert_true(p->n < MAX_EVENTS);
     p->events[p->n++] = packed;
     pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < 100; i++) {
+}
+
+static void wait_applied(const struct producer *p) {
+    const char *passed = fixture_text("SELECT position FROM inbox WHERE producer = '%s' AND partition = 0", p->name);
+    for (int i = 0; i < 200; i++) {
         if (i % 10 == 0) announce(p);
-        if (world_count(fixture_text("SELECT position FROM inbox WHERE producer = '%s' AND partition = 0", p->name)) >=
-            (int64_t)p->n)
-            return;
+        if (world_count(passed) >= (int64_t)p->n) return;
         fixture_sleep_ms(30);
     }
     fail_msg("the event was not applied:\n%s", fixture_log("authorization"));
 }
 
+/* Puts the event and waits until authorization's inbox has passed it. */
+static void produce(struct producer *p, const char *type, const char *key, const void *message) {
+    put(p, type, key, message);
+    wait_applied(p);
+}
+
+static Pb__ReportReceived *received(const struct printer *signer, const Pb__Report *m) {
+    Pb__ReportReceived *e = NEW(Pb__ReportReceived, pb__report_received);
+    WORKS(PB_UNPACK(pb__signed, printer_sign(signer, "report", m), fixture_mem(), &e->report));
+    e->printer_cert = signer->cert;
+    e->received_at = chop_now_ms();
+    e->organization_id = TEXT("ignored");
+    return e;
+}
+
 void world_report_message(const struct printer *signer, const Pb__Report *m) {
-    Pb__ReportReceived e = PB__REPORT_RECEIVED__INIT;
-    WORKS(PB_UNPACK(pb__signed, printer_sign(signer, "report", m), fixture_mem(), &e.report));
-    e.printer_cert = signer->cert;
-    e.received_at = chop_now_ms();
-    e.organization_id = TEXT("ignored");
-    produce(&producers[0], "printer-bridge.report.received", signer->id, &e);
+    produce(&producers[0], "printer-bridge.report.received", signer->id, received(signer, m));
+}
+
+static Pb__Report *report_of(
+    const struct printer *d, const Pb__AllotmentStatement *a, uint32_t number, const char *outcome) {
+    Pb__Report *m = NEW(Pb__Report, pb__report);
+    const bool started = strcmp(outcome, "refused") != 0;
+    m->printer_id = TEXT(d->id);
+    m->boot_counter = 1;
+    m->job_id = TEXT("job_1");
+    m->allotment_id = a->allotment_id;
+    m->grant_id = a->grant_id;
+    m->number = number;
+    m->outcome = TEXT(outcome);
+    if (!started) m->reason = TEXT("EUSED");
+    m->started_at = started ? a->allotted_at : 0;
+    m->ended_at = started ? a->allotted_at + 1 : 0;
+    return m;
 }
 
 void world_report(const struct printer *d, const Pb__AllotmentStatement *a, uint32_t number, const char *outcome) {
-    Pb__Report m = PB__REPORT__INIT;
-    m.printer_id = TEXT(d->id);
-    m.boot_counter = 1;
-    m.job_id = TEXT("job_1");
-    m.allotment_id = a->allotment_id;
-    m.grant_id = a->grant_id;
-    m.number = number;
-    m.outcome = TEXT(outcome);
-    const bool started = strcmp(outcome, "refused") != 0;
-    if (!started) m.reason = TEXT("EUSED");
-    m.started_at = started ? a->allotted_at : 0;
-    m.ended_at = started ? a->allotted_at + 1 : 0;
-    world_report_message(d, &m);
+    world_report_message(d, report_of(d, a, number, outcome));
+}
+
+void world_report_later(
+    const struct printer *d, const Pb__AllotmentStatement *a, uint32_t number, const char *outcome) {
+    put(&producers[0], "printer-bridge.report.received", d->id, received(d, report_of(d, a, number, outcome)));
+}
+
+void world_announce_reports(void) {
+    announce(&producers[0]);
+}
+
+void world_wait_reports(void) {
+    wait_applied(&producers[0]);
 }
 
 void world_receipt(const char *registry, const Pb__Fact *fact, const char *key_purpose) {

@@ -15,19 +15,19 @@
 #include "pbjson.h"
 #include "printer.pb-c.h"
 
-#define WORKS(e)                                                                                                  \
-    do {                                                                                                          \
-        chop_err w_ = (e);                                                                                        \
+#define WORKS(e)                                                                                                       \
+    do {                                                                                                               \
+        chop_err w_ = (e);                                                                                             \
         if (w_) fail_msg("%s: %s (%s)", w_->name, chop_detail_text(), chop_detail_field() ? chop_detail_field() : ""); \
     } while (0)
-#define FAILS(e, NAME)                                                                                            \
-    do {                                                                                                          \
-        chop_err f_ = (e);                                                                                        \
-        if (f_ != CHOP_ERR(NAME)) fail_msg("%s, not " #NAME ": %s", f_ ? f_->name : "success", chop_detail_text()); \
+#define FAILS(e, NAME)                                                                                                 \
+    do {                                                                                                               \
+        chop_err f_ = (e);                                                                                             \
+        if (f_ != CHOP_ERR(NAME)) fail_msg("%s, not " #NAME ": %s", f_ ? f_->name : "success", chop_detail_text());    \
     } while (0)
 #define NEW(Type, name) ((Type *)pb_new(&name##__descriptor, fixture_mem()))
 #define TEXT(s) ((char *)(uintptr_t)(s))
-#define CALL(method, in, person, out) \
+#define CALL(method, in, person, out)                                                                                  \
     fixture_call("authorization", &pb__authorization__descriptor, method, in, world_principal(person), out)
 
 struct person {
@@ -82,9 +82,14 @@ struct printer *world_printer(const char *organization_id);
 struct chop_bytes world_challenge(const struct printer *d, int64_t expires_at);
 Pb__PrintUse *world_print_params(const char *grant_id, const struct printer *d, uint32_t count);
 /* Prints; the allotment. */
-Pb__AllotmentStatement *world_print(const struct person *p, const char *grant_id, const struct printer *d, uint32_t count);
+Pb__AllotmentStatement *world_print(
+    const struct person *p, const char *grant_id, const struct printer *d, uint32_t count);
 /* The printer's signed report, as the bridge's event; waits until authorization has applied it. */
 void world_report(const struct printer *d, const Pb__AllotmentStatement *a, uint32_t number, const char *outcome);
+/* In three steps, so that many are applied together. */
+void world_report_later(const struct printer *d, const Pb__AllotmentStatement *a, uint32_t number, const char *outcome);
+void world_announce_reports(void);
+void world_wait_reports(void);
 void world_report_message(const struct printer *signer, const Pb__Report *m);
 /* The receipt of a registry, as the relay's event. */
 void world_receipt(const char *registry, const Pb__Fact *fact, const char *key_purpose);

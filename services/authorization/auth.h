@@ -10,12 +10,13 @@
 
 struct auth { /* c->service */
     const struct crypto_key *sign;
-    const char *draw;             /* path of chop-draw */
-    uint8_t issuance_point[65];  /* whom specimens are sealed to */
+    const char *draw;           /* path of chop-draw */
+    uint8_t issuance_point[65]; /* whom specimens are sealed to */
     bool has_issuance;
     uint8_t files_key[32];
     bool has_files;
     int64_t allotment_ms;
+    struct metric *refused; /* events that did not verify or fit */
 };
 static inline struct auth *auth_of(const struct call *c) {
     return c->service;
@@ -64,8 +65,8 @@ void prep_policy(struct prep *p, const Pb__Policy *policy, enum policy_step step
 chop_err commit_policy(const struct commit *k, const Pb__Policy *policy) CHOP_MUSTCHECK;
 
 /* ---- texts ---- */
-char *text_join(struct arena *mem, char *const *items, size_t n);             /* with commas */
-char **text_split(struct arena *mem, const char *text, size_t *ret_n);        /* "" : none */
+char *text_join(struct arena *mem, char *const *items, size_t n);      /* with commas */
+char **text_split(struct arena *mem, const char *text, size_t *ret_n); /* "" : none */
 bool text_has(const char *joined, const char *item);
 char **factors_of(struct call *c, const Pb__Proof *p, size_t *ret_n);
 
@@ -90,7 +91,8 @@ struct chop_bytes seal_artwork(const struct seal *s, bool *ret_sample);
 chop_err seal_usable(const struct seal *s) CHOP_MUSTCHECK;
 
 struct request {
-    const char *request_id, *organization_id, *seal_id, *requester_id, *state, *approver_ids, *turn, *awaiting, *grant_id;
+    const char *request_id, *organization_id, *seal_id, *requester_id, *state, *approver_ids, *turn, *awaiting,
+        *grant_id;
     Pb__Request *body;
     struct chop_bytes digest, proof_digest;
     uint32_t approvals_needed;
@@ -101,7 +103,7 @@ struct decisions {
     size_t n, n_approved;
     Pb__Decision **list; /* all */
     Pb__Decide **terms;
-    char **approved;     /* members, in time */
+    char **approved; /* members, in time */
     struct chop_bytes *proof_digests;
 };
 chop_err request_read(struct call *c, const struct db_rows *r, size_t row, struct request *ret_request) CHOP_MUSTCHECK;
@@ -109,16 +111,16 @@ chop_err request_read(struct call *c, const struct db_rows *r, size_t row, struc
 chop_err request_load(struct call *c, const char *query, const char *request_id, const char *organization_id,
     struct request *ret_request, struct seal *ret_seal) CHOP_MUSTCHECK;
 chop_err decisions_load(struct call *c, const char *request_id, struct decisions *ret_decisions) CHOP_MUSTCHECK;
-chop_err request_message(struct call *c, const struct request *r, const struct decisions *d, Pb__Request **ret_message)
-    CHOP_MUSTCHECK;
-chop_err request_approvers(struct call *c, const struct request *r, const struct decisions *d,
-    struct approvers *ret_approvers) CHOP_MUSTCHECK;
+chop_err request_message(
+    struct call *c, const struct request *r, const struct decisions *d, Pb__Request **ret_message) CHOP_MUSTCHECK;
+chop_err request_approvers(
+    struct call *c, const struct request *r, const struct decisions *d, struct approvers *ret_approvers) CHOP_MUSTCHECK;
 /* Who may see a request and all that follows from it. */
 bool request_visible(const struct actor *who, const char *requester_id, const char *approver_ids, const char *awaiting);
 
 struct grant {
-    const char *grant_id, *organization_id, *request_id, *seal_id, *member_id, *seal_name, *document_title, *state, *gate,
-        *fact_id;
+    const char *grant_id, *organization_id, *request_id, *seal_id, *member_id, *seal_name, *document_title, *state,
+        *gate, *fact_id;
     struct chop_bytes statement, digest, fact_digest;
     struct grant_count count;
     int64_t not_before, not_after;
@@ -131,11 +133,12 @@ chop_err grant_lock(struct call *c, const char *grant_id, const char *organizati
 /* Only for those who may see the request. */
 chop_err grant_load(struct call *c, const char *grant_id, const struct actor *who, struct grant *ret_grant,
     struct seal *ret_seal) CHOP_MUSTCHECK;
-chop_err grant_message(struct call *c, const struct grant *g, const char *seal_state, Pb__Grant **ret_message)
-    CHOP_MUSTCHECK;
-chop_err grant_with_numbers(struct call *c, const struct grant *g, const char *seal_state, Pb__Grant **ret_message)
-    CHOP_MUSTCHECK;
-chop_err number_message(struct call *c, const struct db_rows *r, size_t row, int at, Pb__Number **ret_message) CHOP_MUSTCHECK;
+chop_err grant_message(
+    struct call *c, const struct grant *g, const char *seal_state, Pb__Grant **ret_message) CHOP_MUSTCHECK;
+chop_err grant_with_numbers(
+    struct call *c, const struct grant *g, const char *seal_state, Pb__Grant **ret_message) CHOP_MUSTCHECK;
+chop_err number_message(
+    struct call *c, const struct db_rows *r, size_t row, int at, Pb__Number **ret_message) CHOP_MUSTCHECK;
 /* Signs the grant of a request that is complete, files the fact, tells it. Answers the grant's id. */
 chop_err grant_make(const struct commit *k, const struct request *r, struct seal *s, const struct decisions *d,
     const char **ret_grant_id) CHOP_MUSTCHECK;
@@ -169,8 +172,8 @@ chop_err fact_store(struct call *c, const struct fact *f, const char *act_id) CH
 chop_err fact_publish(struct call *c, const struct fact *f, const struct seal *s) CHOP_MUSTCHECK;
 /* All three. */
 chop_err fact_file(struct call *c, struct fact *f, struct seal *s, const char *act_id) CHOP_MUSTCHECK;
-chop_err settled_publish(struct call *c, const struct spot *s, const char *state, const char *reason,
-    Pb__Signed *evidence) CHOP_MUSTCHECK;
+chop_err settled_publish(
+    struct call *c, const struct spot *s, const char *state, const char *reason, Pb__Signed *evidence) CHOP_MUSTCHECK;
 
 /* A signed statement of this service, unpacked and packed. */
 chop_err auth_sign(struct call *c, const char *type, const void *message, struct arena *mem, Pb__Signed **ret_signed,

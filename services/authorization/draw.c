@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -39,7 +40,8 @@ static void close_one(int *fd) {
 }
 
 static void pipes_close(struct pipes *p) {
-    for (int i = 0; i < 2; i++) close_one(&p->in[i]), close_one(&p->out[i]), close_one(&p->err[i]);
+    for (int i = 0; i < 2; i++)
+        close_one(&p->in[i]), close_one(&p->out[i]), close_one(&p->err[i]);
 }
 
 static chop_err pipes_open(struct pipes *p) {
@@ -66,7 +68,8 @@ static int child_spawn(const char *program, const char *const *argv, const struc
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     sigset_t pipe_signal, none;
-    for (size_t i = 0; i < DRAW_MAX_ARGS && argv[i]; i++) args[i + 1] = (char *)(uintptr_t)argv[i];
+    for (size_t i = 0; i < DRAW_MAX_ARGS && argv[i]; i++)
+        args[i + 1] = (char *)(uintptr_t)argv[i];
     child_environment(env, CHOP_COUNT(env));
     sigemptyset(&none);
     sigemptyset(&pipe_signal);
@@ -122,7 +125,8 @@ static void child_hear(struct child *k) {
     char buf[512];
     ssize_t n = read(k->err, buf, sizeof buf);
     if (n == 0 || (n < 0 && errno != EINTR)) close_one(&k->err);
-    for (ssize_t i = 0; i < n && k->n_words + 1 < sizeof k->words; i++) k->words[k->n_words++] = buf[i];
+    for (ssize_t i = 0; i < n && k->n_words + 1 < sizeof k->words; i++)
+        k->words[k->n_words++] = buf[i];
 }
 
 static chop_err child_talk(struct child *k, int64_t until) {
@@ -131,7 +135,8 @@ static chop_err child_talk(struct child *k, int64_t until) {
         struct pollfd fds[] = { { k->in, POLLOUT, 0 }, { k->out, POLLIN, 0 }, { k->err, POLLIN, 0 } };
         int64_t left = (until - chop_mono_ns()) / 1000000;
         if (left <= 0) return CHOP_FAIL(ETIMEOUT, NULL, "the drawing took too long");
-        if (poll(fds, 3, (int)left) < 0 && errno != EINTR) return CHOP_FAIL(EINTERNAL, NULL, "poll: %s", strerror(errno));
+        if (poll(fds, 3, (int)left) < 0 && errno != EINTR)
+            return CHOP_FAIL(EINTERNAL, NULL, "poll: %s", strerror(errno));
         if (fds[0].revents) child_feed(k);
         if (fds[1].revents) TRY(child_take(k));
         if (fds[2].revents) child_hear(k);
@@ -143,7 +148,8 @@ static chop_err child_talk(struct child *k, int64_t until) {
 static const char *child_words(struct child *k) {
     k->words[k->n_words] = 0;
     char *text = NULL;
-    for (char *p = strstr(k->words, "\"text\":\""); p; p = strstr(p + 1, "\"text\":\"")) text = p + 8;
+    for (char *p = strstr(k->words, "\"text\":\""); p; p = strstr(p + 1, "\"text\":\""))
+        text = p + 8;
     if (!text) return "the input cannot be drawn";
     text[strcspn(text, "\"\\\n")] = 0;
     return chop_utf8_valid(text, strlen(text)) ? text : "the input cannot be drawn";
@@ -153,16 +159,24 @@ static chop_err child_end(struct child *k, chop_err e) {
     int status = 0;
     close_one(&k->in), close_one(&k->out), close_one(&k->err);
     if (e) kill(k->pid, SIGKILL);
-    while (waitpid(k->pid, &status, 0) < 0 && errno == EINTR) continue;
+    while (waitpid(k->pid, &status, 0) < 0 && errno == EINTR)
+        continue;
     if (e) return e;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 2) return CHOP_FAIL(EINVAL, NULL, "%s", child_words(k));
     return CHOP_FAIL(EINTERNAL, NULL, "the drawing program failed with status %d", status);
 }
 
+static atomic_int drawing;
+static void drawing_done(const int *entered) {
+    if (*entered) atomic_fetch_sub(&drawing, 1);
+}
+
 chop_err draw_run(const char *program, const char *const *argv, struct chop_bytes input, size_t limit,
     struct arena *mem, struct chop_bytes *ret_out) {
+    CHOP_CLEANUP(drawing_done) int entered = 1;
     struct child k = { .in = -1, .out = -1, .err = -1, .input = input, .limit = limit };
+    if (atomic_fetch_add(&drawing, 1) >= DRAW_AT_ONCE) return CHOP_FAIL(EBUSY, NULL, "others are drawing: try again");
     k.output = arena_alloc(mem, limit);
     if (!k.output) return CHOP_ERR(EMEMORY);
     TRY(child_start(program, argv, &k));
@@ -175,9 +189,12 @@ chop_err draw_run(const char *program, const char *const *argv, struct chop_byte
 static const char *json_text(struct arena *mem, const char *text) {
     char *out = arena_alloc(mem, strlen(text) * 6 + 1), *p = out;
     for (; out && *text; text++) {
-        if (*text == '"' || *text == '\\') *p++ = '\\', *p++ = *text;
-        else if ((unsigned char)*text < 0x20) p += sprintf(p, "\\u%04x", (unsigned)*text);
-        else *p++ = *text;
+        if (*text == '"' || *text == '\\')
+            *p++ = '\\', *p++ = *text;
+        else if ((unsigned char)*text < 0x20)
+            p += sprintf(p, "\\u%04x", (unsigned)*text);
+        else
+            *p++ = *text;
     }
     return out ? out : "";
 }
@@ -186,16 +203,19 @@ static const char *json_field(struct arena *mem, const char *name, const char *t
     return *text ? arena_printf(mem, ",\"%s\":\"%s\"", name, json_text(mem, text)) : "";
 }
 
-static const char *seal_json(const Pb__SealCreate *in, const struct seal_form *f, const char *ring_text, bool sample,
-    struct arena *mem) {
+static const char *seal_json(
+    const Pb__SealCreate *in, const struct seal_form *f, const char *ring_text, bool sample, struct arena *mem) {
     const bool wide = in->width_um >= 50000;
-    const char *star = f->star_um
-        ? arena_printf(mem, ",\"star\":true,\"star_um\":%u", (unsigned)((uint64_t)f->star_um * in->width_um / f->width_um))
-        : ",\"star\":false";
-    return arena_printf(mem, "{\"kind\":\"%s\",\"shape\":\"%s\",\"width_um\":%u,\"height_um\":%u,\"edge_um\":%u%s%s%s%s%s,"
-        "\"sample\":%s}", f->kind, f->shape, in->width_um, in->height_um, wide ? f->edge_from_um : f->edge_um,
+    const char *star = f->star_um ? arena_printf(mem, ",\"star\":true,\"star_um\":%u",
+                                        (unsigned)((uint64_t)f->star_um * in->width_um / f->width_um))
+                                  : ",\"star\":false";
+    return arena_printf(mem,
+        "{\"kind\":\"%s\",\"shape\":\"%s\",\"width_um\":%u,\"height_um\":%u,\"edge_um\":%u%s%s%s%s%s,"
+        "\"sample\":%s}",
+        f->kind, f->shape, in->width_um, in->height_um, wide ? f->edge_from_um : f->edge_um,
         json_field(mem, "ring_text", ring_text), json_field(mem, "center_text", in->center_text),
-        json_field(mem, "code", in->code), json_field(mem, "tax_number", in->tax_number), star, sample ? "true" : "false");
+        json_field(mem, "code", in->code), json_field(mem, "tax_number", in->tax_number), star,
+        sample ? "true" : "false");
 }
 
 static chop_err check_outline(struct chop_bytes outline, uint32_t width_um, uint32_t height_um) {
@@ -229,11 +249,12 @@ chop_err draw_trace(const char *program, struct chop_bytes png, uint32_t width_u
     return NULL;
 }
 
-chop_err draw_png(const char *program, struct chop_bytes outline, uint32_t dpi, struct arena *mem,
-    struct chop_bytes *ret_png) {
+chop_err draw_png(
+    const char *program, struct chop_bytes outline, uint32_t dpi, struct arena *mem, struct chop_bytes *ret_png) {
     char text[16];
     snprintf(text, sizeof text, "%u", dpi);
-    return draw_run(program, (const char *const[]){ "png", "--dpi", text, NULL }, outline, (size_t)2 << 20, mem, ret_png);
+    return draw_run(
+        program, (const char *const[]){ "png", "--dpi", text, NULL }, outline, (size_t)2 << 20, mem, ret_png);
 }
 
 chop_err draw_check_pdf(const char *program, struct chop_bytes pdf, struct arena *mem) {

@@ -6,6 +6,7 @@
 
 /* Runs `program argv...` with input on its standard input; at most `limit` bytes of output, ten seconds in all, an
  * environment without this service's secrets. EINVAL with the child's own words where the input is at fault. */
+#define DRAW_AT_ONCE 2 /* children; above it EBUSY: drawing must not hold all threads that answer calls */
 chop_err draw_run(const char *program, const char *const *argv, struct chop_bytes input, size_t limit,
     struct arena *mem, struct chop_bytes *ret_out) CHOP_MUSTCHECK;
 

@@ -60,8 +60,9 @@ chop_err fact_sign(struct call *c, struct fact *f, struct seal *s) {
 
 chop_err fact_store(struct call *c, const struct fact *f, const char *act_id) {
     const Pb__FactStatement *m = &f->statement;
-    return DB_DO(c->db, "fact_add", T_(m->seal_id), I_(m->seal_seq), T_(m->fact_id), T_(m->organization_id), T_(m->kind),
-        T_(m->grant_id), I_(m->number), I_(m->at), B_(CHOP_BYTES(f->digest, 32)), B_(f->packed), T_(act_id));
+    return DB_DO(c->db, "fact_add", T_(m->seal_id), I_(m->seal_seq), T_(m->fact_id), T_(m->organization_id),
+        T_(m->kind), T_(m->grant_id), I_(m->number), I_(m->at), B_(CHOP_BYTES(f->digest, 32)), B_(f->packed),
+        T_(act_id));
 }
 
 chop_err fact_publish(struct call *c, const struct fact *f, const struct seal *s) {
@@ -78,8 +79,8 @@ chop_err fact_file(struct call *c, struct fact *f, struct seal *s, const char *a
     return fact_publish(c, f, s);
 }
 
-chop_err settled_publish(struct call *c, const struct spot *s, const char *state, const char *reason,
-    Pb__Signed *evidence) {
+chop_err settled_publish(
+    struct call *c, const struct spot *s, const char *state, const char *reason, Pb__Signed *evidence) {
     Pb__ImpressionSettled m = PB__IMPRESSION_SETTLED__INIT;
     m.grant_id = PB_STR(s->grant.grant_id);
     m.number = s->number->number;

@@ -32,10 +32,13 @@ static chop_err put_approvals(struct arena *mem, Pb__GrantStatement *g, const st
 
 static chop_err put_terms(const struct commit *k, Pb__GrantStatement *g, const struct request *r, const struct seal *s,
     const struct decisions *d) {
-    struct terms t = { .copies = r->body->copies, .printer_ids = r->body->printer_ids,
-        .n_printers = r->body->n_printer_ids, .signature_of = "" };
+    struct terms t = { .copies = r->body->copies,
+        .printer_ids = r->body->printer_ids,
+        .n_printers = r->body->n_printer_ids,
+        .signature_of = "" };
     const int64_t latest = k->c->now + (int64_t)s->policy->window_hours * HOUR_MS;
-    for (size_t i = 0; i < d->n; i++) TRY(rules_terms_merge(&t, d->terms[i], k->c->mem));
+    for (size_t i = 0; i < d->n; i++)
+        TRY(rules_terms_merge(&t, d->terms[i], k->c->mem));
     g->copies = t.copies;
     g->not_before = t.not_before > k->c->now ? t.not_before : k->c->now;
     g->not_after = t.not_after && t.not_after < latest ? t.not_after : latest;
@@ -79,7 +82,8 @@ static chop_err put_seal(struct call *c, Pb__GrantStatement *g, const struct sea
 static chop_err put_request(struct call *c, Pb__GrantStatement *g, const struct request *r) {
     uint8_t *digest = arena_alloc(c->mem, 32);
     if (!digest) return CHOP_ERR(EMEMORY);
-    if (!chop_unhex(r->body->document->sha256, digest, 32)) return CHOP_FAIL(EINTERNAL, NULL, "a stored digest is malformed");
+    if (!chop_unhex(r->body->document->sha256, digest, 32))
+        return CHOP_FAIL(EINTERNAL, NULL, "a stored digest is malformed");
     g->grant_id = PB_STR(rpc_new_id(c, "grant"));
     g->request_id = PB_STR(r->request_id);
     g->member_id = PB_STR(r->requester_id);
@@ -92,8 +96,8 @@ static chop_err put_request(struct call *c, Pb__GrantStatement *g, const struct 
 }
 
 /* The proofs of everybody who had a part in it. */
-static chop_err put_proofs(const struct commit *k, Pb__FactStatement *f, const struct request *r,
-    const struct decisions *d) {
+static chop_err put_proofs(
+    const struct commit *k, Pb__FactStatement *f, const struct request *r, const struct decisions *d) {
     f->proof_digests = ARENA_ARRAY(k->c->mem, ProtobufCBinaryData, d->n + 2);
     if (!f->proof_digests) return CHOP_ERR(EMEMORY);
     size_t n = 0;

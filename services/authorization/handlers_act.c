@@ -5,8 +5,17 @@
 #include "pbjson.h"
 
 /* By the field number in PrepareActRequest.params; ActContent's are 29 higher. */
-static const struct act_kind *const kinds[] = { [1] = &kind_request, &kind_decide, &kind_sign, &kind_print,
-    &kind_withdraw, &kind_cancel, &kind_settle, &kind_revoke, &kind_seal_create, &kind_seal_change, &kind_policy_put,
+static const struct act_kind *const kinds[] = { [1] = &kind_request,
+    &kind_decide,
+    &kind_sign,
+    &kind_print,
+    &kind_withdraw,
+    &kind_cancel,
+    &kind_settle,
+    &kind_revoke,
+    &kind_seal_create,
+    &kind_seal_change,
+    &kind_policy_put,
     &kind_specimen_put };
 enum { CONTENT_CASE_OFFSET = PB__ACT_CONTENT__PARAMS_REQUEST - PB__PREPARE_ACT_REQUEST__PARAMS_REQUEST };
 _Static_assert(PB__ACT_CONTENT__PARAMS_SPECIMEN_PUT - CONTENT_CASE_OFFSET == CHOP_COUNT(kinds) - 1, "one row a kind");
@@ -76,8 +85,13 @@ chop_err act_handle_prepare(struct call *c, const void *in_, void *out) {
     p.content->params_case = (Pb__ActContent__ParamsCase)(which + CONTENT_CASE_OFFSET);
     p.content->request = in->request;
     TRY(kind->prepare(&p, in->request));
-    const struct act_new act = { .act_id = p.content->act_id, .kind = kind->name, .content = p.content, .secret = p.secret,
-        .clauses = p.clauses.list, .n_clauses = p.clauses.n, .policy_version = p.policy_version };
+    const struct act_new act = { .act_id = p.content->act_id,
+        .kind = kind->name,
+        .content = p.content,
+        .secret = p.secret,
+        .clauses = p.clauses.list,
+        .n_clauses = p.clauses.n,
+        .policy_version = p.policy_version };
     return act_prepare(c, auth_of(c)->sign, &act, out);
 }
 

@@ -23,9 +23,12 @@ static chop_err check_bound(const struct commit *k, const struct request *r) {
 }
 
 /* What all approvals so far leave, the asked terms first. */
-static chop_err merge_terms(struct call *c, const struct request *r, const struct decisions *d, struct terms *ret_terms) {
-    struct terms t = { .copies = r->body->copies, .printer_ids = r->body->printer_ids,
-        .n_printers = r->body->n_printer_ids, .signature_of = "" };
+static chop_err merge_terms(
+    struct call *c, const struct request *r, const struct decisions *d, struct terms *ret_terms) {
+    struct terms t = { .copies = r->body->copies,
+        .printer_ids = r->body->printer_ids,
+        .n_printers = r->body->n_printer_ids,
+        .signature_of = "" };
     for (size_t i = 0; i < d->n; i++)
         if (strcmp(d->terms[i]->verdict, "approve") == 0) TRY(rules_terms_merge(&t, d->terms[i], c->mem));
     *ret_terms = t;
@@ -70,7 +73,8 @@ static chop_err decide_prepare(struct prep *p, const void *params) {
     return show_request(p, &r, &s);
 }
 
-static chop_err decision_add(const struct commit *k, const Pb__Decide *in, const struct request *r, struct decisions *d) {
+static chop_err decision_add(
+    const struct commit *k, const Pb__Decide *in, const struct request *r, struct decisions *d) {
     Pb__Decision *m = PB_NEW(k->c->mem, Pb__Decision, pb__decision);
     struct chop_bytes body, terms;
     if (!m) return CHOP_ERR(EMEMORY);
@@ -91,20 +95,21 @@ static chop_err decision_add(const struct commit *k, const Pb__Decide *in, const
     d->terms[d->n] = (Pb__Decide *)(uintptr_t)in;
     d->proof_digests[d->n++] = CHOP_BYTES(k->act->proof_digest, 32);
     if (strcmp(in->verdict, "approve") == 0) d->approved[d->n_approved++] = m->member_id;
-    return DB_DO(k->c->db, "decision_add", T_(m->decision_id), T_(r->request_id), T_(m->member_id), T_(m->verdict), B_(body),
-        B_(terms), B_(CHOP_BYTES(k->act->proof_digest, 32)), T_(k->act->act_id), I_(m->at));
+    return DB_DO(k->c->db, "decision_add", T_(m->decision_id), T_(r->request_id), T_(m->member_id), T_(m->verdict),
+        B_(body), B_(terms), B_(CHOP_BYTES(k->act->proof_digest, 32)), T_(k->act->act_id), I_(m->at));
 }
 
 /* A signature is authorized by its owner's own approval of this document that orders it, or by a sign act. */
 static bool signature_given(const struct decisions *d, const char *member_id) {
     for (size_t i = 0; i < d->n; i++)
-        if (strcmp(d->list[i]->member_id, member_id) == 0 && strcmp(d->terms[i]->signature_of, member_id) == 0) return true;
+        if (strcmp(d->list[i]->member_id, member_id) == 0 && strcmp(d->terms[i]->signature_of, member_id) == 0)
+            return true;
     return !*member_id;
 }
 
 /* `approvers` as it stood before this decision. */
-static const char *decide_action(const struct approvers *before, const Pb__Decide *in, const struct decisions *d,
-    const struct terms *t) {
+static const char *decide_action(
+    const struct approvers *before, const Pb__Decide *in, const struct decisions *d, const struct terms *t) {
     if (strcmp(in->verdict, "reject") == 0) return "reject";
     if (!rules_approver_last(before)) return "approve";
     return signature_given(d, t->signature_of) ? "grant" : "await_signature";
@@ -128,8 +133,8 @@ static chop_err request_move(struct commit *k, struct request *r, struct seal *s
     r->awaiting = awaiting;
     if (strcmp(r->state, "pending") == 0) TRY(turns_text(k->c, r, d, &r->turn));
     if (strcmp(r->state, "granted") == 0) TRY(grant_make(k, r, s, d, &r->grant_id));
-    TRY(DB_DO_COUNT(k->c->db, &moved, "request_move", T_(r->request_id), T_(old), T_(r->state), T_(r->turn), T_(r->awaiting),
-        T_(r->grant_id)));
+    TRY(DB_DO_COUNT(k->c->db, &moved, "request_move", T_(r->request_id), T_(old), T_(r->state), T_(r->turn),
+        T_(r->awaiting), T_(r->grant_id)));
     if (moved != 1) return CHOP_FAIL(ESTATE, NULL, "the request changed meanwhile");
     k->out->result_case = PB__COMMIT_ACT_REPLY__RESULT_REQUEST;
     return request_message(k->c, r, d, &k->out->request);
@@ -161,7 +166,8 @@ const struct act_kind kind_decide = { "decide", "manager", decide_prepare, decid
 static chop_err check_sign(struct call *c, const struct actor *who, const struct request *r, const struct seal *s) {
     const char *next;
     TRY(rules_request_apply(r->state, r->expires_at, c->now, "sign", &next));
-    if (strcmp(r->awaiting, who->member_id) != 0) return CHOP_FAIL(EDENIED, NULL, "another member's signature is awaited");
+    if (strcmp(r->awaiting, who->member_id) != 0)
+        return CHOP_FAIL(EDENIED, NULL, "another member's signature is awaited");
     TRY(seal_usable(s));
     return need_specimen(c, who, who->member_id);
 }

@@ -95,7 +95,8 @@ chop_err file_start_call(struct call *c, const void *in, void *out) {
 /* ---- put ---- */
 static chop_err check_chunk(const struct file *f, const Pb__PutChunkRequest *in) {
     if (strcmp(f->state, "open") != 0) return CHOP_FAIL(ESTATE, NULL, "the file is %s", f->state);
-    if (in->data.len == 0 || in->data.len > CHUNK_MAX) return CHOP_FAIL(ELIMIT, "data", "a chunk has 1 byte to 256 KiB");
+    if (in->data.len == 0 || in->data.len > CHUNK_MAX)
+        return CHOP_FAIL(ELIMIT, "data", "a chunk has 1 byte to 256 KiB");
     if (in->index != f->chunks) return CHOP_FAIL(ESTATE, "index", "chunk %u is next", f->chunks);
     if (f->received + (int64_t)in->data.len > f->size) return CHOP_FAIL(ELIMIT, "data", "more than the file's size");
     return NULL;
@@ -122,8 +123,8 @@ chop_err file_put_call(struct call *c, const void *in, void *out) {
 }
 
 /* ---- finish ---- */
-static chop_err read_chunk(struct call *c, const struct file *f, const uint8_t key[32], uint32_t index, struct arena *mem,
-    struct chop_bytes *ret_plain) {
+static chop_err read_chunk(struct call *c, const struct file *f, const uint8_t key[32], uint32_t index,
+    struct arena *mem, struct chop_bytes *ret_plain) {
     struct db_rows *r;
     TRY(DB_QUERY(c->db, &r, "file_chunk", T_(f->file_id), I_(index)));
     if (!db_count(r)) return CHOP_FAIL(ENOTFOUND, "index", "no such chunk");
@@ -181,7 +182,8 @@ HANDLER(file_finish, Pb__FinishFileRequest, Pb__FileReply) {
     TRY(own_file(c, in->file_id, &f));
     TRY(copy_file(c, &f));
     if (strcmp(f.state, "open") == 0) {
-        if (f.received != f.size) return CHOP_FAIL(ESTATE, "size", "%lld bytes are missing", (long long)(f.size - f.received));
+        if (f.received != f.size)
+            return CHOP_FAIL(ESTATE, "size", "%lld bytes are missing", (long long)(f.size - f.received));
         CHOP_FREE uint8_t *data = malloc((size_t)f.size);
         if (!data) return CHOP_ERR(EMEMORY);
         TRY(read_all(c, &f, data));
@@ -229,8 +231,10 @@ chop_err file_get_call(struct call *c, const void *in, void *out) {
 chop_err file_check(struct call *c, const struct actor *who, const char *file_id, const char *sha256) {
     struct file f;
     TRY(file_read(c, "file_get", file_id, &f));
-    if (strcmp(f.member_id, who->member_id) != 0) return CHOP_FAIL(ENOTFOUND, "request.document.file_id", "no such file");
-    if (strcmp(f.state, "complete") != 0) return CHOP_FAIL(ESTATE, "request.document.file_id", "the file is not complete");
+    if (strcmp(f.member_id, who->member_id) != 0)
+        return CHOP_FAIL(ENOTFOUND, "request.document.file_id", "no such file");
+    if (strcmp(f.state, "complete") != 0)
+        return CHOP_FAIL(ESTATE, "request.document.file_id", "the file is not complete");
     if (strcmp(arena_hex(c->mem, f.sha256), sha256) == 0) return NULL;
     return CHOP_FAIL(EMISMATCH, "request.document.sha256", "the uploaded file has another digest");
 }

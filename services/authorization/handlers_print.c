@@ -1,5 +1,5 @@
-/* The print act: reserves impression numbers under the grant's row lock and signs the allotment. Authorization alone owns
- * counts; a printer never knows a total. */
+/* The print act: reserves impression numbers under the grant's row lock and signs the allotment. Authorization alone
+ * owns counts; a printer never knows a total. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +37,8 @@ static chop_err check_challenge_time(const struct call *c, const Pb__Challenge *
 }
 
 /* The printer's own statement that it is there and who it is. */
-static chop_err check_printer(struct call *c, const struct actor *who, const Pb__PrintUse *in, Pb__PrinterCert **ret_cert) {
+static chop_err check_printer(
+    struct call *c, const struct actor *who, const Pb__PrintUse *in, Pb__PrinterCert **ret_cert) {
     Pb__Signed *cert, *challenge;
     Pb__Challenge *ch;
     TRY(PB_UNPACK(pb__signed, PB_BYTES(in->printer_cert), c->mem, &cert));
@@ -53,7 +54,8 @@ static chop_err check_printer(struct call *c, const struct actor *who, const Pb_
 }
 
 /* ---- prepare ---- */
-static chop_err show_grant(struct prep *p, const struct grant *g, const Pb__GrantStatement *m, const Pb__PrinterCert *cert) {
+static chop_err show_grant(
+    struct prep *p, const struct grant *g, const Pb__GrantStatement *m, const Pb__PrinterCert *cert) {
     p->content->seal_name = m->seal_name;
     p->content->seal_code = m->seal_code;
     p->content->requester_name = m->member_name;
@@ -101,7 +103,8 @@ static chop_err free_numbers(struct call *c, const char *grant_id, uint32_t **re
     TRY(DB_QUERY(c->db, &r, "number_free", T_(grant_id)));
     *ret_free = ARENA_ARRAY(c->mem, uint32_t, db_count(r) + 1);
     if (!*ret_free) return CHOP_ERR(EMEMORY);
-    for (size_t i = 0; i < db_count(r); i++) (*ret_free)[i] = (uint32_t)db_int(r, i, 0);
+    for (size_t i = 0; i < db_count(r); i++)
+        (*ret_free)[i] = (uint32_t)db_int(r, i, 0);
     *ret_n = db_count(r);
     return NULL;
 }
@@ -116,7 +119,8 @@ static chop_err reserve(struct call *c, const Pb__PrintUse *in, struct grant *g,
     return rules_number_reserve(&g->count, free, n, in->count, ret_numbers);
 }
 
-static int64_t allotment_end(const struct call *c, const struct grant *g, const struct seal *s, const Pb__GrantStatement *m) {
+static int64_t allotment_end(
+    const struct call *c, const struct grant *g, const struct seal *s, const Pb__GrantStatement *m) {
     int64_t life = m->offline ? (int64_t)s->policy->offline_hours * HOUR_MS : auth_of(c)->allotment_ms;
     return c->now + life < g->not_after ? c->now + life : g->not_after;
 }
@@ -186,7 +190,8 @@ static chop_err make_fact(const struct commit *k, struct job *j) {
 
 static const char *numbers_text(struct arena *mem, const uint32_t *numbers, size_t n) {
     char *out = arena_alloc(mem, n * 11 + 1), *p = out;
-    for (size_t i = 0; out && i < n; i++) p += sprintf(p, "%s%u", i ? "," : "", numbers[i]);
+    for (size_t i = 0; out && i < n; i++)
+        p += sprintf(p, "%s%u", i ? "," : "", numbers[i]);
     return out ? out : "";
 }
 
@@ -197,9 +202,9 @@ static chop_err store_job(const struct commit *k, const struct job *j) {
     struct db_rows *r;
     chop_err e = DB_ONE(k->c->db, &r, "print_commit", T_(a->allotment_id), T_(a->grant_id), T_(a->organization_id),
         T_(a->printer_id), T_(a->terminal_id), B_(CHOP_BYTES(j->challenge, 32)), B_(j->packed), T_(k->act->act_id),
-        I_(a->not_after), I_(k->c->now), I_(j->grant.count.next), I_(j->grant.count.returned), I_(j->grant.count.replaced),
-        T_(numbers_text(k->c->mem, j->numbers, j->in->count)), I_(a->replaces), T_(j->seal.seal_id), I_(f->seal_seq),
-        B_(CHOP_BYTES(j->fact.digest, 32)), T_(f->fact_id), B_(j->fact.packed));
+        I_(a->not_after), I_(k->c->now), I_(j->grant.count.next), I_(j->grant.count.returned),
+        I_(j->grant.count.replaced), T_(numbers_text(k->c->mem, j->numbers, j->in->count)), I_(a->replaces),
+        T_(j->seal.seal_id), I_(f->seal_seq), B_(CHOP_BYTES(j->fact.digest, 32)), T_(f->fact_id), B_(j->fact.packed));
     if (e == CHOP_ERR(EEXISTS)) return CHOP_FAIL(EUSED, "print.challenge", "the printer's challenge was used already");
     TRY(e);
     if (db_int(r, 0, 0) != j->in->count) return CHOP_FAIL(EOVERRUN, "print.count", "a number is taken already");

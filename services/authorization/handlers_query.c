@@ -23,7 +23,8 @@ HANDLER(request_list, Pb__ListRequestsRequest, Pb__ListRequestsReply) {
     const char *view = *in->view ? in->view : "mine";
     TRY(check_view(c, view));
     TRY(page_limit(in->limit, &limit));
-    if (*in->state && fsm_find(&request_fsm, in->state) < 0) return CHOP_FAIL(EINVAL, "state", "there is no such state");
+    if (*in->state && fsm_find(&request_fsm, in->state) < 0)
+        return CHOP_FAIL(EINVAL, "state", "there is no such state");
     TRY(DB_QUERY(c->db, &r, "request_list", T_(c->who->organization_id), T_(view), T_(c->who->member_id), I_(c->now),
         L_(rpc_has_role(c, "manager")), T_(in->state), T_(in->after), I_(limit)));
     out->requests = ARENA_ARRAY(c->mem, Pb__Request *, db_count(r) + 1);
@@ -76,12 +77,13 @@ chop_err grant_get_call(struct call *c, const void *in, void *out) {
 HANDLER(grant_list, Pb__ListGrantsRequest, Pb__ListGrantsReply) {
     struct db_rows *r;
     uint32_t limit;
-    const bool all = strcmp(in->view, "all") == 0;
-    if (*in->view && !all && strcmp(in->view, "mine") != 0) return CHOP_FAIL(EINVAL, "view", "wants mine or all");
+    const char *view = *in->view ? in->view : "mine";
+    const bool all = strcmp(view, "all") == 0, sees_all = rpc_has_role(c, "admin") || rpc_has_role(c, "auditor");
+    if (!all && strcmp(view, "mine") != 0) return CHOP_FAIL(EINVAL, "view", "wants mine or all");
     if (all) TRY(rpc_need_role(c, "manager,admin,auditor"));
     TRY(page_limit(in->limit, &limit));
-    TRY(DB_QUERY(c->db, &r, "grant_list", T_(c->who->organization_id), T_(all ? "" : c->who->member_id), T_(in->after),
-        I_(limit)));
+    TRY(DB_QUERY(c->db, &r, "grant_list", T_(c->who->organization_id), T_(view), T_(c->who->member_id), L_(sees_all),
+        T_(in->after), I_(limit)));
     out->grants = ARENA_ARRAY(c->mem, Pb__Grant *, db_count(r) + 1);
     if (!out->grants) return CHOP_ERR(EMEMORY);
     for (size_t i = 0; i < db_count(r); i++) {
@@ -99,8 +101,11 @@ HANDLER(grant_find, Pb__FindGrantStateRequest, Pb__GrantState) {
     struct db_rows *r;
     TRY(DB_QUERY(c->db, &r, "grant_find", T_(in->grant_id), I_(in->number)));
     if (!db_count(r)) return CHOP_FAIL(ENOTFOUND, "grant_id", "no such grant");
-    const struct grant_count count = { .copies = (uint32_t)db_int(r, 0, 1), .spoil_allowance = (uint32_t)db_int(r, 0, 2),
-        .next = (uint32_t)db_int(r, 0, 3), .returned = (uint32_t)db_int(r, 0, 4), .replaced = (uint32_t)db_int(r, 0, 5) };
+    const struct grant_count count = { .copies = (uint32_t)db_int(r, 0, 1),
+        .spoil_allowance = (uint32_t)db_int(r, 0, 2),
+        .next = (uint32_t)db_int(r, 0, 3),
+        .returned = (uint32_t)db_int(r, 0, 4),
+        .replaced = (uint32_t)db_int(r, 0, 5) };
     out->seal_state = PB_STR(db_text(r, 0, 7));
     out->grant_state = PB_STR(rules_grant_state(db_text(r, 0, 0), out->seal_state, &count, db_int(r, 0, 6), c->now));
     out->as_of = c->now;
@@ -133,12 +138,12 @@ static chop_err find_facts(struct call *c, const Pb__ListFactsRequest *in, uint3
     struct seal s;
     if (!*in->grant_id) {
         TRY(rpc_need_role(c, "admin,auditor"));
-        return DB_QUERY(c->db, ret_rows, "fact_list_seal", T_(in->seal_id), T_(who.organization_id), I_(in->after_seq),
-            I_(limit));
+        return DB_QUERY(
+            c->db, ret_rows, "fact_list_seal", T_(in->seal_id), T_(who.organization_id), I_(in->after_seq), I_(limit));
     }
     TRY(grant_load(c, in->grant_id, &who, &g, &s));
-    return DB_QUERY(c->db, ret_rows, "fact_list_grant", T_(in->grant_id), T_(who.organization_id), I_(in->after_seq),
-        I_(limit));
+    return DB_QUERY(
+        c->db, ret_rows, "fact_list_grant", T_(in->grant_id), T_(who.organization_id), I_(in->after_seq), I_(limit));
 }
 
 HANDLER(fact_list, Pb__ListFactsRequest, Pb__ListFactsReply) {

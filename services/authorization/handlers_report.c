@@ -12,15 +12,8 @@
 #define CLOCK_SKEW_MS ((int64_t)5 * 60 * 1000)
 #define MAX_REASON 200
 
-static void count_refused(const char *why) {
-    static struct metric *refused; /* registering twice gives the same metric */
-    if (!refused) refused = metric_counter("chop_authorization_reports_refused_total", NULL);
-    metric_add(refused, 1);
-    (void)why;
-}
-
-static chop_err ignore(const char *what, const char *why, const char *id, uint32_t number) {
-    count_refused(why);
+static chop_err ignore(struct call *c, const char *what, const char *why, const char *id, uint32_t number) {
+    metric_add(auth_of(c)->refused, 1);
     log_line(LOG_ERROR, what, "why", why, "detail", chop_detail_text(), "id", id, "number", LOG_INT(number), NULL);
     chop_detail_clear();
     return NULL;
@@ -124,12 +117,17 @@ static chop_err report_take(struct call *c, struct reported *x) {
     bool same, other;
     chop_err e = spot_lock(c, x->report->grant_id, x->report->number, x->cert->organization_id, &x->spot);
     if (is_trouble(e)) return e;
-    if (e) return ignore("report ignored", "no such impression of this organization", x->report->grant_id, x->report->number);
+    if (e)
+        return ignore(
+            c, "report ignored", "no such impression of this organization", x->report->grant_id, x->report->number);
     TRY(report_seen(c, x, &same, &other));
     if (same) return NULL; /* the printer repeats it until it is acknowledged */
-    if (other) return ignore("contradictory report", "another report was taken", x->report->allotment_id, x->report->number);
+    if (other)
+        return ignore(
+            c, "contradictory report", "another report was taken", x->report->allotment_id, x->report->number);
     if (report_match(x))
-        return ignore("contradictory report", "does not fit the number's state", x->report->allotment_id, x->report->number);
+        return ignore(
+            c, "contradictory report", "does not fit the number's state", x->report->allotment_id, x->report->number);
     return report_apply(c, x);
 }
 
@@ -139,13 +137,13 @@ chop_err report_event(struct call *c, const void *message, const Pb__Event *even
     x->in = message;
     chop_err e = report_verify(c, x);
     if (is_trouble(e)) return e;
-    if (e) return ignore("report ignored", e->name, event->key, 0);
+    if (e) return ignore(c, "report ignored", e->name, event->key, 0);
     return report_take(c, x);
 }
 
 /* ---- receipts: the gate of a grant ---- */
-static chop_err receipt_verify(struct call *c, const Pb__FilingReceipted *in, const char *organization_id,
-    struct chop_bytes fact_digest) {
+static chop_err receipt_verify(
+    struct call *c, const Pb__FilingReceipted *in, const char *organization_id, struct chop_bytes fact_digest) {
     const Pb__KeyEntry *entry;
     Pb__ReceiptStatement *m;
     TRY(trust_verify(c->trust, in->receipt, "receipt", c->now, &entry));
@@ -191,9 +189,10 @@ chop_err receipt_event(struct call *c, const void *message, const Pb__Event *eve
     (void)event;
     if (strcmp(in->fact_kind, "authorization-given") != 0 || !in->receipt) return NULL;
     TRY(DB_QUERY(c->db, &r, "grant_for_receipt", T_(in->grant_id), T_(in->fact_id)));
-    if (!db_count(r) || strcmp(db_text(r, 0, 0), "waiting") != 0 || !text_has(db_text(r, 0, 1), in->registry)) return NULL;
+    if (!db_count(r) || strcmp(db_text(r, 0, 0), "waiting") != 0 || !text_has(db_text(r, 0, 1), in->registry))
+        return NULL;
     chop_err e = receipt_verify(c, in, db_text(r, 0, 3), db_bytes(r, 0, 2));
     if (is_trouble(e)) return e;
-    if (e) return ignore("receipt ignored", e->name, in->grant_id, 0);
+    if (e) return ignore(c, "receipt ignored", e->name, in->grant_id, 0);
     return receipt_apply(c, in, r);
 }

@@ -14,7 +14,8 @@ static void show_seal(Pb__ActContent *m, const struct seal *s, struct arena *mem
 }
 
 /* The same at prepare and at commit. */
-static chop_err check_request(struct call *c, const struct actor *who, const Pb__RequestUse *in, struct seal *ret_seal) {
+static chop_err check_request(
+    struct call *c, const struct actor *who, const Pb__RequestUse *in, struct seal *ret_seal) {
     TRY(seal_load(c, "seal_get", in->seal_id, who->organization_id, ret_seal));
     TRY(seal_usable(ret_seal));
     TRY(rules_request_check(in, ret_seal->policy, who->member_id));
@@ -60,10 +61,10 @@ static Pb__Request *request_body(const struct commit *k, const Pb__RequestUse *i
 static chop_err request_store(const struct commit *k, const Pb__Request *m, const struct request *r) {
     struct chop_bytes packed;
     TRY(pb_pack(m, k->c->mem, &packed));
-    return DB_DO(k->c->db, "request_add", T_(m->request_id), T_(m->organization_id), T_(m->seal_id), T_(m->requester_id),
-        B_(packed), B_(CHOP_BYTES(k->act->content_digest, 32)), B_(CHOP_BYTES(k->act->proof_digest, 32)),
-        T_(k->act->act_id), T_(r->approver_ids), I_(r->approvals_needed), L_(r->ordered), T_(m->document->file_id),
-        I_(m->created_at), I_(m->expires_at), T_(r->turn));
+    return DB_DO(k->c->db, "request_add", T_(m->request_id), T_(m->organization_id), T_(m->seal_id),
+        T_(m->requester_id), B_(packed), B_(CHOP_BYTES(k->act->content_digest, 32)),
+        B_(CHOP_BYTES(k->act->proof_digest, 32)), T_(k->act->act_id), T_(r->approver_ids), I_(r->approvals_needed),
+        L_(r->ordered), T_(m->document->file_id), I_(m->created_at), I_(m->expires_at), T_(r->turn));
 }
 
 static chop_err request_commit(struct commit *k, const void *params) {
@@ -80,8 +81,14 @@ static chop_err request_commit(struct commit *k, const void *params) {
     char **turns = ARENA_ARRAY(k->c->mem, char *, a.n + 1);
     Pb__Request *body = request_body(k, in, &s);
     if (!turns || !body) return CHOP_ERR(EMEMORY);
-    struct request r = { .body = body, .state = "pending", .grant_id = "", .awaiting = "", .approvals_needed = a.needed,
-        .ordered = a.ordered, .expires_at = body->expires_at, .approver_ids = text_join(k->c->mem, a.ids, a.n),
+    struct request r = { .body = body,
+        .state = "pending",
+        .grant_id = "",
+        .awaiting = "",
+        .approvals_needed = a.needed,
+        .ordered = a.ordered,
+        .expires_at = body->expires_at,
+        .approver_ids = text_join(k->c->mem, a.ids, a.n),
         .turn = text_join(k->c->mem, turns, rules_approver_turns(&a, turns)) };
     TRY(request_store(k, body, &r));
     k->out->result_case = PB__COMMIT_ACT_REPLY__RESULT_REQUEST;
@@ -90,8 +97,8 @@ static chop_err request_commit(struct commit *k, const void *params) {
 const struct act_kind kind_request = { "request", "user", request_prepare, request_commit };
 
 /* ---- withdraw ---- */
-static chop_err check_withdraw(struct call *c, const struct actor *who, const Pb__Withdraw *in, const struct request *r,
-    const char **ret_next) {
+static chop_err check_withdraw(
+    struct call *c, const struct actor *who, const Pb__Withdraw *in, const struct request *r, const char **ret_next) {
     TRY(rpc_check_len("withdraw.reason", in->reason, 0, 500));
     if (strcmp(r->requester_id, who->member_id) != 0) return CHOP_FAIL(EDENIED, NULL, "only the requester withdraws");
     return rules_request_apply(r->state, r->expires_at, c->now, "withdraw", ret_next);

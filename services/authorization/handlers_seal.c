@@ -7,11 +7,12 @@
 
 /* ---- create ---- */
 /* The drawn outlines wait beside the act: length of the SAMPLE one (4 bytes, little-endian), SAMPLE, real. */
-static chop_err outlines_pack(struct arena *mem, struct chop_bytes sample, struct chop_bytes real,
-    struct chop_bytes *ret_secret) {
+static chop_err outlines_pack(
+    struct arena *mem, struct chop_bytes sample, struct chop_bytes real, struct chop_bytes *ret_secret) {
     uint8_t *p = arena_alloc(mem, 4 + sample.n + real.n);
     if (!p) return CHOP_ERR(EMEMORY);
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(sample.n >> (8 * i));
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(sample.n >> (8 * i));
     if (sample.n) memcpy(p + 4, sample.p, sample.n);
     memcpy(p + 4 + sample.n, real.p, real.n);
     *ret_secret = CHOP_BYTES(p, 4 + sample.n + real.n);
@@ -20,7 +21,8 @@ static chop_err outlines_pack(struct arena *mem, struct chop_bytes sample, struc
 
 static chop_err outlines_unpack(struct chop_bytes secret, struct chop_bytes *ret_sample, struct chop_bytes *ret_real) {
     size_t n = 0;
-    for (size_t i = 0; i < 4 && i < secret.n; i++) n |= (size_t)secret.p[i] << (8 * i);
+    for (size_t i = 0; i < 4 && i < secret.n; i++)
+        n |= (size_t)secret.p[i] << (8 * i);
     if (secret.n < 4 || n > secret.n - 4) return CHOP_FAIL(EINTERNAL, NULL, "the act lost its artwork");
     *ret_sample = CHOP_BYTES(secret.p + 4, n);
     *ret_real = CHOP_BYTES(secret.p + 4 + n, secret.n - 4 - n);
@@ -69,12 +71,14 @@ static chop_err create_prepare(struct prep *p, const void *params) {
     return NULL;
 }
 
-static chop_err artwork_store(struct call *c, const char *organization_id, struct chop_bytes outline, uint8_t digest[32]) {
+static chop_err artwork_store(
+    struct call *c, const char *organization_id, struct chop_bytes outline, uint8_t digest[32]) {
     crypto_sha256(outline, digest);
     return DB_DO(c->db, "artwork_add", B_(CHOP_BYTES(digest, 32)), T_(organization_id), B_(outline), I_(c->now));
 }
 
-static chop_err seal_store(const struct commit *k, const Pb__SealCreate *in, const struct seal_form *f, struct seal *s) {
+static chop_err seal_store(
+    const struct commit *k, const Pb__SealCreate *in, const struct seal_form *f, struct seal *s) {
     const struct db_arg sample = s->sample_digest.n ? B_(s->sample_digest) : N_;
     struct call *c = k->c;
     s->warnings = create_warning(in, f);
@@ -114,10 +118,20 @@ static chop_err create_commit(struct commit *k, const void *params) {
     const struct seal_form *f;
     struct chop_bytes sample, real;
     uint8_t real_digest[32], sample_digest[32];
-    struct seal s = { .organization_id = k->who.organization_id, .organization_name = k->who.organization_name,
-        .name = in->name, .kind = in->kind, .shape = in->shape, .code = in->code, .state = "draft", .filing_number = "",
-        .width_um = in->width_um, .height_um = in->height_um, .version = 1, .policy = in->policy,
-        .created_at = k->c->now, .artwork_digest = CHOP_BYTES(real_digest, 32) };
+    struct seal s = { .organization_id = k->who.organization_id,
+        .organization_name = k->who.organization_name,
+        .name = in->name,
+        .kind = in->kind,
+        .shape = in->shape,
+        .code = in->code,
+        .state = "draft",
+        .filing_number = "",
+        .width_um = in->width_um,
+        .height_um = in->height_um,
+        .version = 1,
+        .policy = in->policy,
+        .created_at = k->c->now,
+        .artwork_digest = CHOP_BYTES(real_digest, 32) };
     TRY(rules_seal_create(in, &f));
     TRY(outlines_unpack(k->act->secret, &sample, &real));
     TRY(artwork_store(k->c, s.organization_id, real, real_digest));
@@ -167,38 +181,6 @@ static chop_err change_commit(struct commit *k, const void *params) {
     return answer_seal(k, &s);
 }
 const struct act_kind kind_seal_change = { "seal-change", "admin", change_prepare, change_commit };
-
-/* ---- policy ---- */
-static chop_err policy_prepare(struct prep *p, const void *params) {
-    const Pb__PolicyPut *in = params;
-    Pb__PolicyPut *shown = ARENA_NEW(p->c->mem, Pb__PolicyPut);
-    struct seal s;
-    if (!shown) return CHOP_ERR(EMEMORY);
-    *shown = *in;
-    if (!in->policy) return CHOP_FAIL(EINVAL, "policy_put.policy", "is missing");
-    TRY(seal_load(p->c, "seal_get", in->seal_id, p->who.organization_id, &s));
-    if (fsm_find(&seal_fsm, s.state) > fsm_find(&seal_fsm, "lost")) return CHOP_FAIL(ESTATE, NULL, "the seal is %s", s.state);
-    TRY(rules_policy_fill("policy_put.policy", in->policy, s.policy->version + 1, p->c->mem, &shown->policy));
-    p->content->policy_put = shown;
-    p->content->seal_name = PB_STR(s.name);
-    p->content->seal_code = PB_STR(s.code);
-    prep_policy(p, s.policy, STEP_ADMIN);
-    return NULL;
-}
-
-static chop_err policy_commit(struct commit *k, const void *params) {
-    const Pb__PolicyPut *in = params;
-    struct chop_bytes packed;
-    struct seal s;
-    TRY(seal_load(k->c, "seal_lock", in->seal_id, k->who.organization_id, &s));
-    TRY(commit_policy(k, s.policy));
-    TRY(pb_pack(in->policy, k->c->mem, &packed));
-    TRY(DB_DO(k->c->db, "policy_put", T_(s.seal_id), I_(in->policy->version), B_(packed), T_(k->act->act_id), I_(k->c->now)));
-    s.policy = in->policy;
-    s.version++;
-    return answer_seal(k, &s);
-}
-const struct act_kind kind_policy_put = { "policy-put", "admin", policy_prepare, policy_commit };
 
 /* ---- reading ---- */
 HANDLER(seal_list, Pb__ListSealsRequest, Pb__ListSealsReply) {

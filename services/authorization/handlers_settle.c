@@ -30,16 +30,16 @@ static chop_err check_bound(const struct commit *k, const struct grant *g) {
 }
 
 /* Locks and shows nothing of what the member may not see. */
-static chop_err spot_visible(struct call *c, const struct actor *who, const char *grant_id, uint32_t number,
-    struct spot *ret_spot) {
+static chop_err spot_visible(
+    struct call *c, const struct actor *who, const char *grant_id, uint32_t number, struct spot *ret_spot) {
     struct grant g;
     struct seal s;
     TRY(grant_load(c, grant_id, who, &g, &s));
     return spot_lock(c, grant_id, number, who->organization_id, ret_spot);
 }
 
-static chop_err fact_of_spot(const struct commit *k, const char *kind, const struct spot *s, const char *detail,
-    struct fact *f) {
+static chop_err fact_of_spot(
+    const struct commit *k, const char *kind, const struct spot *s, const char *detail, struct fact *f) {
     Pb__GrantStatement *g;
     *f = fact_new(kind);
     Pb__FactStatement *m = &f->statement;
@@ -65,8 +65,8 @@ static chop_err number_move(struct call *c, struct spot *s, const char *next, co
 }
 
 /* ---- settle ---- */
-static chop_err check_settle(struct call *c, const struct actor *who, const Pb__Settle *in, const struct spot *s,
-    const char **ret_next) {
+static chop_err check_settle(
+    struct call *c, const struct actor *who, const Pb__Settle *in, const struct spot *s, const char **ret_next) {
     const char *action = rules_settle_action(in->outcome);
     uint8_t digest[32];
     if (!action) return CHOP_FAIL(EINVAL, "settle.outcome", "wants printed or spoiled");
@@ -162,10 +162,12 @@ static chop_err revoke_commit(struct commit *k, const void *params) {
 const struct act_kind kind_revoke = { "revoke", "manager,admin", revoke_prepare, revoke_commit };
 
 /* ---- cancel ---- */
-static chop_err check_cancel(const struct actor *who, const Pb__Cancel *in, const struct grant *g, const char **ret_next) {
+static chop_err check_cancel(
+    const struct actor *who, const Pb__Cancel *in, const struct grant *g, const char **ret_next) {
     TRY(rpc_check_len("cancel.reason", in->reason, 0, 500));
     if (strcmp(g->member_id, who->member_id) != 0 && !actor_has_any(who, "manager,admin"))
         return CHOP_FAIL(EDENIED, NULL, "only the grant's member, a manager or an admin cancels it");
+    if (rules_grant_remaining(&g->count) == 0) return CHOP_FAIL(ESTATE, NULL, "nothing is left to cancel");
     return fsm_apply(&grant_fsm, g->state, "cancel", ret_next);
 }
 

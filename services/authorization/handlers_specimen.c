@@ -11,7 +11,8 @@
 
 static chop_err specimen_outline(struct call *c, Pb__SpecimenPut *in, struct chop_bytes *ret_outline) {
     struct outline_size size;
-    if ((in->png.len == 0) == (in->outline.len == 0)) return CHOP_FAIL(EINVAL, "specimen_put", "wants either png or outline");
+    if ((in->png.len == 0) == (in->outline.len == 0))
+        return CHOP_FAIL(EINVAL, "specimen_put", "wants either png or outline");
     if (in->png.len > MAX_PNG) return CHOP_FAIL(ELIMIT, "specimen_put.png", "is larger than 512 KiB");
     if (in->png.len) {
         TRY(rpc_check_int("specimen_put.width_um", in->width_um, 1000, MAX_WIDTH_UM));
@@ -37,8 +38,8 @@ static chop_err specimen_prepare(struct prep *p, const void *params) {
     *shown = *(const Pb__SpecimenPut *)params;
     TRY(specimen_outline(p->c, shown, &outline));
     crypto_sha256(outline, digest);
-    TRY(crypto_hpke_seal(auth->issuance_point, chop_str("chop/1/specimen"), chop_str(p->who.member_id), outline, p->c->mem,
-        &p->secret));
+    TRY(crypto_hpke_seal(
+        auth->issuance_point, chop_str("chop/1/specimen"), chop_str(p->who.member_id), outline, p->c->mem, &p->secret));
     shown->png = shown->outline = PB_BIN(CHOP_BYTES(NULL, 0));
     p->content->specimen_put = shown;
     p->content->artwork_digest = arena_hex(p->c->mem, CHOP_BYTES(digest, 32));
@@ -73,7 +74,8 @@ HANDLER(specimen_fetch, Pb__FetchSpecimenRequest, Pb__Specimen) {
     if (!db_count(r)) return CHOP_FAIL(ENOTFOUND, "allotment", "no such grant");
     TRY(grant_statement(c, db_bytes(r, 0, 0), &g));
     if (!*g->signature_of) return CHOP_FAIL(EDENIED, "allotment", "the grant orders no signature");
-    TRY(DB_QUERY(c->db, &r, "specimen_get", T_(g->organization_id), T_(g->signature_of), B_(PB_BYTES(g->specimen_digest))));
+    TRY(DB_QUERY(
+        c->db, &r, "specimen_get", T_(g->organization_id), T_(g->signature_of), B_(PB_BYTES(g->specimen_digest))));
     if (!db_count(r)) return CHOP_FAIL(ENOTFOUND, "allotment", "the signature is gone");
     out->specimen_digest = g->specimen_digest;
     out->sealed = PB_BIN(db_bytes(r, 0, 0));

@@ -1,4 +1,5 @@
-/* chop-authorization: seals, artwork, policies, requests, decisions, grants, allotments, all counts, files, filed facts. */
+/* chop-authorization: seals, artwork, policies, requests, decisions, grants, allotments, all counts, files, filed
+ * facts. */
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include "app.h"
 #include "auth.h"
 #include "filing.pb-c.h"
+#include "metrics.h"
 #include "printer.pb-c.h"
 #include "sql_store.h"
 
@@ -18,9 +20,11 @@ static struct config {
 } config;
 
 static const struct conf_row conf[] = {
-    { "DRAW", CONF_STR, offsetof(struct config, draw), "", 0, 4096, 0, "path of chop-draw; empty: beside this program" },
+    { "DRAW", CONF_STR, offsetof(struct config, draw), "", 0, 4096, 0,
+        "path of chop-draw; empty: beside this program" },
     { "ISSUANCE_HPKE", CONF_STR, offsetof(struct config, issuance_hpke), "", 0, 4096, 0,
-        "file with issuance's HPKE public key (P-256, DER SubjectPublicKeyInfo or PEM); empty: no signatures are kept" },
+        "file with issuance's HPKE public key (P-256, DER SubjectPublicKeyInfo or PEM); empty: no signatures are "
+        "kept" },
     { "FILES_KEY", CONF_STR, offsetof(struct config, files_key), "", 0, 4096, 0,
         "file of exactly 32 random bytes that wraps the files' keys; empty: no files are kept" },
     { "ALLOTMENT_MINUTES", CONF_INT, offsetof(struct config, allotment_minutes), "30", 1, 1440, 0,
@@ -80,8 +84,10 @@ static chop_err load_issuance(void) {
     size_t n;
     if (!*config.issuance_hpke) return NULL;
     TRY(conf_read_file(config.issuance_hpke, 4096, &der, &n));
-    if (strncmp(der, "-----", 5) == 0) TRY(crypto_key_from_pem(CHOP_BYTES(der, n), &key));
-    else TRY(crypto_key_from_spki(CHOP_BYTES(der, n), &key));
+    if (strncmp(der, "-----", 5) == 0)
+        TRY(crypto_key_from_pem(CHOP_BYTES(der, n), &key));
+    else
+        TRY(crypto_key_from_spki(CHOP_BYTES(der, n), &key));
     TRY(crypto_key_point(key, auth.issuance_point));
     auth.has_issuance = true;
     return NULL;
@@ -103,6 +109,7 @@ static chop_err start(struct app *app) {
     signal(SIGPIPE, SIG_IGN); /* a drawing child may die while it is fed */
     auth.sign = app_sign_key(app);
     if (!auth.sign) return CHOP_FAIL(EINVAL, "SIGN_KEY", "is missing: grants could not be signed");
+    auth.refused = metric_counter("chop_authorization_events_refused_total", NULL);
     auth.allotment_ms = config.allotment_minutes * 60 * 1000;
     TRY(find_draw());
     TRY(load_issuance());
@@ -111,7 +118,16 @@ static chop_err start(struct app *app) {
 
 int main(int argc, char **argv) {
     static const char *const store[] = { sql_store, act_sql, NULL }, *const names[] = { "authorization", "act", NULL };
-    return app_run(&(struct app){ .name = "authorization", .proto = &pb__authorization__descriptor, .methods = methods,
-        .events = events, .conf = conf, .config = &config, .store = store, .store_names = names, .produces = true,
-        .state = &auth, .start = start }, argc, argv);
+    return app_run(&(struct app){ .name = "authorization",
+                       .proto = &pb__authorization__descriptor,
+                       .methods = methods,
+                       .events = events,
+                       .conf = conf,
+                       .config = &config,
+                       .store = store,
+                       .store_names = names,
+                       .produces = true,
+                       .state = &auth,
+                       .start = start },
+        argc, argv);
 }

@@ -43,8 +43,8 @@ uint32_t rules_grant_remaining(const struct grant_count *g) {
     return fresh + g->returned;
 }
 
-const char *rules_grant_state(const char *stored, const char *seal_state, const struct grant_count *g,
-    int64_t not_after, int64_t now) {
+const char *rules_grant_state(
+    const char *stored, const char *seal_state, const struct grant_count *g, int64_t not_after, int64_t now) {
     if (strcmp(stored, "cancelled") == 0) return stored;
     if (rules_grant_remaining(g) == 0) return "exhausted";
     if (now >= not_after) return "expired";
@@ -52,8 +52,8 @@ const char *rules_grant_state(const char *stored, const char *seal_state, const 
     return strcmp(seal_state, "active") == 0 ? stored : "suspended";
 }
 
-chop_err rules_grant_printable(const char *stored, const char *seal_state, int64_t not_before, int64_t not_after,
-    int64_t now) {
+chop_err rules_grant_printable(
+    const char *stored, const char *seal_state, int64_t not_before, int64_t not_after, int64_t now) {
     if (strcmp(stored, "waiting") == 0) return CHOP_FAIL(ESTATE, NULL, "the grant waits for the registries' receipts");
     if (strcmp(stored, "open") != 0) return CHOP_FAIL(ESTATE, NULL, "the grant is %s", stored);
     if (strcmp(seal_state, "active") != 0) return CHOP_FAIL(ESTATE, NULL, "the seal is %s", seal_state);
@@ -62,8 +62,8 @@ chop_err rules_grant_printable(const char *stored, const char *seal_state, int64
     return NULL;
 }
 
-chop_err rules_number_reserve(struct grant_count *g, const uint32_t *free, size_t n_free, uint32_t count,
-    uint32_t *ret) {
+chop_err rules_number_reserve(
+    struct grant_count *g, const uint32_t *free, size_t n_free, uint32_t count, uint32_t *ret) {
     struct grant_count after = *g;
     uint32_t n = 0;
     for (size_t i = 0; i < n_free && n < count; i++) {
@@ -71,7 +71,8 @@ chop_err rules_number_reserve(struct grant_count *g, const uint32_t *free, size_
         ret[n++] = free[i];
         after.returned--;
     }
-    while (n < count && after.next <= g->copies) ret[n++] = after.next++;
+    while (n < count && after.next <= g->copies)
+        ret[n++] = after.next++;
     if (count == 0 || n < count) return CHOP_FAIL(EOVERRUN, "print.count", "%u of %u are left", n, g->copies);
     *g = after;
     return NULL;

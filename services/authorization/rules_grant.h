@@ -18,17 +18,18 @@ struct grant_count {
 /* How many of the granted copies are still free (replacements apart). */
 uint32_t rules_grant_remaining(const struct grant_count *g);
 
-/* The state as shown: expired beyond its window, suspended while its seal is not active, exhausted with nothing left. */
-const char *rules_grant_state(const char *stored, const char *seal_state, const struct grant_count *g,
-    int64_t not_after, int64_t now);
+/* The state as shown: expired beyond its window, suspended while its seal is not active, exhausted with nothing left.
+ */
+const char *rules_grant_state(
+    const char *stored, const char *seal_state, const struct grant_count *g, int64_t not_after, int64_t now);
 /* NULL if printing is possible at `now`: ESTATE or EEXPIRED. */
-chop_err rules_grant_printable(const char *stored, const char *seal_state, int64_t not_before, int64_t not_after,
-    int64_t now) CHOP_MUSTCHECK;
+chop_err rules_grant_printable(
+    const char *stored, const char *seal_state, int64_t not_before, int64_t not_after, int64_t now) CHOP_MUSTCHECK;
 
 /* Reserves `count` of the granted copies: returned ones first, lowest first, then new ones. free: the returned numbers,
  * ascending. EOVERRUN above copies. On success g moved on and ret[count] is ascending. */
-chop_err rules_number_reserve(struct grant_count *g, const uint32_t *free, size_t n_free, uint32_t count,
-    uint32_t *ret) CHOP_MUSTCHECK;
+chop_err rules_number_reserve(
+    struct grant_count *g, const uint32_t *free, size_t n_free, uint32_t count, uint32_t *ret) CHOP_MUSTCHECK;
 /* The number that replaces a spoiled one: beyond copies, within the allowance. */
 chop_err rules_number_replace(struct grant_count *g, const uint32_t *free, size_t n_free, uint32_t *ret) CHOP_MUSTCHECK;
 #define RULES_MAX_COUNT 100 /* numbers of one print act */

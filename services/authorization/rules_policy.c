@@ -29,7 +29,8 @@ bool rules_list_has(char *const *list, size_t n, const char *item) {
 }
 
 static bool factor_known(const char *name) {
-    static const char *const factors[] = { "password", "key", "fingerprint", "face", "realname", "alipay", "wechat", "oidc" };
+    static const char *const factors[] = { "password", "key", "fingerprint", "face", "realname", "alipay", "wechat",
+        "oidc" };
     for (size_t i = 0; i < CHOP_COUNT(factors); i++)
         if (strcmp(factors[i], name) == 0) return true;
     return false;
@@ -43,13 +44,16 @@ static Pb__Clause hard = { PROTOBUF_C_MESSAGE_INIT(&pb__clause__descriptor), CHO
 static Pb__Clause *soft_list[] = { &soft }, *hard_list[] = { &hard };
 
 struct clauses rules_policy_clauses(const Pb__Policy *p, enum policy_step step) {
-    if (p && step == STEP_REQUEST && p->n_request_clauses) return (struct clauses){ p->request_clauses, p->n_request_clauses };
-    if (p && step == STEP_DECIDE && p->n_decide_clauses) return (struct clauses){ p->decide_clauses, p->n_decide_clauses };
+    if (p && step == STEP_REQUEST && p->n_request_clauses)
+        return (struct clauses){ p->request_clauses, p->n_request_clauses };
+    if (p && step == STEP_DECIDE && p->n_decide_clauses)
+        return (struct clauses){ p->decide_clauses, p->n_decide_clauses };
     if (p && step == STEP_SIGN && p->n_sign_clauses) return (struct clauses){ p->sign_clauses, p->n_sign_clauses };
     if (p && step == STEP_PRINT && p->n_print_clauses) return (struct clauses){ p->print_clauses, p->n_print_clauses };
     if (p && step == STEP_ADMIN && p->n_admin_clauses) return (struct clauses){ p->admin_clauses, p->n_admin_clauses };
     if (step == STEP_SIGN) return rules_policy_clauses(p, STEP_DECIDE);
-    return step == STEP_REQUEST || step == STEP_ADMIN ? (struct clauses){ soft_list, 1 } : (struct clauses){ hard_list, 1 };
+    return step == STEP_REQUEST || step == STEP_ADMIN ? (struct clauses){ soft_list, 1 }
+                                                      : (struct clauses){ hard_list, 1 };
 }
 
 /* ---- checks ---- */
@@ -73,8 +77,8 @@ static chop_err check_clauses(const char *path, const char *name, Pb__Clause *co
     return NULL;
 }
 
-static chop_err check_list(const char *path, const char *name, char *const *list, size_t n, size_t max,
-    bool (*valid)(const char *)) {
+static chop_err check_list(
+    const char *path, const char *name, char *const *list, size_t n, size_t max, bool (*valid)(const char *)) {
     const struct field f = under(path, name);
     if (n > max) return CHOP_FAIL(ELIMIT, f.text, "more than %zu entries", max);
     for (size_t i = 0; i < n; i++) {
@@ -116,12 +120,14 @@ static chop_err check_approvals(const char *path, const Pb__Policy *p) {
     return NULL;
 }
 
-chop_err rules_policy_fill(const char *path, const Pb__Policy *in, uint32_t version, struct arena *mem,
-    Pb__Policy **ret_policy) {
+chop_err rules_policy_fill(
+    const char *path, const Pb__Policy *in, uint32_t version, struct arena *mem, Pb__Policy **ret_policy) {
     Pb__Policy *p = ARENA_NEW(mem, Pb__Policy);
     if (!p) return CHOP_ERR(EMEMORY);
-    if (in) *p = *in;
-    else pb__policy__init(p);
+    if (in)
+        *p = *in;
+    else
+        pb__policy__init(p);
     p->version = version;
     TRY(fill_int(path, "approvals_needed", &p->approvals_needed, 1, 10));
     TRY(fill_int(path, "max_copies", &p->max_copies, 20, 1000));

@@ -12,8 +12,8 @@
 
 enum { PENDING, SIGNING, GRANTED, REJECTED, WITHDRAWN, EXPIRED, CANCELLED };
 static const struct fsm_state states[] = {
-    [PENDING] = { "pending", FSM_TO(PENDING) | FSM_TO(SIGNING) | FSM_TO(GRANTED) | FSM_TO(REJECTED) |
-                                 FSM_TO(WITHDRAWN) | FSM_TO(EXPIRED) },
+    [PENDING] = { "pending",
+        FSM_TO(PENDING) | FSM_TO(SIGNING) | FSM_TO(GRANTED) | FSM_TO(REJECTED) | FSM_TO(WITHDRAWN) | FSM_TO(EXPIRED) },
     [SIGNING] = { "signing", FSM_TO(GRANTED) | FSM_TO(WITHDRAWN) | FSM_TO(EXPIRED) },
     [GRANTED] = { "granted", FSM_TO(CANCELLED) },
     [REJECTED] = { "rejected", 0 },
@@ -41,8 +41,8 @@ const char *rules_request_state(const char *stored, int64_t expires_at, int64_t 
     return stored;
 }
 
-chop_err rules_request_apply(const char *stored, int64_t expires_at, int64_t now, const char *action,
-    const char **ret_next) {
+chop_err rules_request_apply(
+    const char *stored, int64_t expires_at, int64_t now, const char *action, const char **ret_next) {
     const char *state = rules_request_state(stored, expires_at, now);
     if (strcmp(state, "expired") == 0) return CHOP_FAIL(EEXPIRED, NULL, "the request waited too long");
     return fsm_apply(&request_fsm, state, action, ret_next);
@@ -101,8 +101,8 @@ chop_err rules_request_check(const Pb__RequestUse *in, const Pb__Policy *policy,
 }
 
 /* ---- approvers ---- */
-chop_err rules_approvers_freeze(const Pb__Policy *policy, const char *requester_id, struct arena *mem, char ***ret_ids,
-    size_t *ret_n) {
+chop_err rules_approvers_freeze(
+    const Pb__Policy *policy, const char *requester_id, struct arena *mem, char ***ret_ids, size_t *ret_n) {
     char **ids = ARENA_ARRAY(mem, char *, policy->n_approver_ids + 1);
     size_t n = 0;
     if (!ids) return CHOP_ERR(EMEMORY);
@@ -117,7 +117,8 @@ chop_err rules_approvers_freeze(const Pb__Policy *policy, const char *requester_
 
 static size_t place_of(const struct approvers *a, const char *member_id) {
     size_t i = 0;
-    while (i < a->n && strcmp(a->ids[i], member_id) != 0) i++;
+    while (i < a->n && strcmp(a->ids[i], member_id) != 0)
+        i++;
     return i;
 }
 
@@ -161,9 +162,11 @@ static chop_err check_window(const Pb__Decide *in, const Pb__Policy *policy, int
 
 chop_err rules_decide_check(const Pb__Decide *in, const Pb__Policy *policy, int64_t now) {
     const bool approve = strcmp(in->verdict, "approve") == 0;
-    if (!approve && strcmp(in->verdict, "reject") != 0) return CHOP_FAIL(EINVAL, "decide.verdict", "wants approve or reject");
+    if (!approve && strcmp(in->verdict, "reject") != 0)
+        return CHOP_FAIL(EINVAL, "decide.verdict", "wants approve or reject");
     TRY(rpc_check_len("decide.reason", in->reason, approve ? 0 : 1, 500));
-    if (!approve) return *in->signature_of ? CHOP_FAIL(EINVAL, "decide.signature_of", "only an approval orders one") : NULL;
+    if (!approve)
+        return *in->signature_of ? CHOP_FAIL(EINVAL, "decide.signature_of", "only an approval orders one") : NULL;
     if (*in->signature_of && !rules_foreign_id(in->signature_of))
         return CHOP_FAIL(EINVAL, "decide.signature_of", "is malformed");
     TRY(check_printers("decide.printer_ids", in->printer_ids, in->n_printer_ids));

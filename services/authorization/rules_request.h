@@ -9,8 +9,8 @@ extern const struct fsm request_fsm;
 /* The state as shown: what waits beyond its time is expired. */
 const char *rules_request_state(const char *stored, int64_t expires_at, int64_t now);
 /* ESTATE, or EEXPIRED where its time is over, unless the action is possible. */
-chop_err rules_request_apply(const char *stored, int64_t expires_at, int64_t now, const char *action,
-    const char **ret_next) CHOP_MUSTCHECK;
+chop_err rules_request_apply(
+    const char *stored, int64_t expires_at, int64_t now, const char *action, const char **ret_next) CHOP_MUSTCHECK;
 
 /* Fields of the request itself, against the seal's policy. */
 chop_err rules_request_check(const Pb__RequestUse *in, const Pb__Policy *policy, const char *member_id) CHOP_MUSTCHECK;

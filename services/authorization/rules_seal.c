@@ -107,12 +107,13 @@ chop_err rules_seal_create(const Pb__SealCreate *in, const struct seal_form **re
 chop_err rules_seal_usable(const char *state, const char *filing_number, bool uploaded) {
     if (strcmp(state, "active") != 0) return CHOP_FAIL(ESTATE, NULL, "the seal is %s", state);
     if (uploaded && !*filing_number)
-        return CHOP_FAIL(ESTATE, NULL, "an uploaded seal has no SAMPLE version: it prints once its filing number is recorded");
+        return CHOP_FAIL(
+            ESTATE, NULL, "an uploaded seal has no SAMPLE version: it prints once its filing number is recorded");
     return NULL;
 }
 
-chop_err rules_seal_change(const Pb__SealChange *in, const char *state, const char *filing_number,
-    const char **ret_next) {
+chop_err rules_seal_change(
+    const Pb__SealChange *in, const char *state, const char *filing_number, const char **ret_next) {
     const bool registers = strcmp(in->action, "register") == 0;
     TRY(rpc_check_len("seal_change.reason", in->reason, 0, 500));
     TRY(rpc_check_len("seal_change.filing_number", in->filing_number, registers ? 1 : 0, registers ? 64 : 0));

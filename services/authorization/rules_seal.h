@@ -30,5 +30,5 @@ chop_err rules_seal_create(const Pb__SealCreate *in, const struct seal_form **re
 /* What printing would need: active, and artwork that may be shown. `uploaded`: there is no SAMPLE version. */
 chop_err rules_seal_usable(const char *state, const char *filing_number, bool uploaded) CHOP_MUSTCHECK;
 /* The state after the action of a SealChange, with its fields checked against the seal's filing number. */
-chop_err rules_seal_change(const Pb__SealChange *in, const char *state, const char *filing_number,
-    const char **ret_next) CHOP_MUSTCHECK;
+chop_err rules_seal_change(
+    const Pb__SealChange *in, const char *state, const char *filing_number, const char **ret_next) CHOP_MUSTCHECK;

@@ -335,12 +335,16 @@ FROM seal_grant g JOIN seal s ON s.seal_id = g.seal_id WHERE g.grant_id = $1 AND
 FOR NO KEY UPDATE OF s, g
 
 -- query: grant_list
+-- view: $2 mine | all; a manager sees, beside the own, those that were the own to decide.
 SELECT g.grant_id, g.organization_id, g.request_id, g.seal_id, g.member_id, g.seal_name, g.document_title, g.statement,
     g.digest, g.state, g.copies, g.spoil_allowance, g.next_number, g.returned, g.replaced, g.not_before, g.not_after,
     g.gate, g.fact_id, g.fact_digest, s.state
-FROM seal_grant g JOIN seal s ON s.seal_id = g.seal_id
-WHERE g.organization_id = $1 AND ($2::text = '' OR g.member_id = $2::text) AND ($3::text = '' OR g.grant_id < $3::text)
-ORDER BY g.grant_id DESC LIMIT $4::bigint
+FROM seal_grant g JOIN seal s ON s.seal_id = g.seal_id JOIN request r ON r.request_id = g.request_id
+WHERE g.organization_id = $1 AND ($2::text <> 'mine' OR g.member_id = $3::text)
+  AND ($2::text <> 'all' OR $4::boolean OR g.member_id = $3::text OR r.approver_ids = ''
+        OR position(',' || $3::text || ',' IN ',' || r.approver_ids || ',') > 0)
+  AND ($5::text = '' OR g.grant_id < $5::text)
+ORDER BY g.grant_id DESC LIMIT $6::bigint
 
 -- query: grant_find
 SELECT g.state, g.copies, g.spoil_allowance, g.next_number, g.returned, g.replaced, g.not_after, s.state,
