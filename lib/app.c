@@ -187,6 +187,7 @@ static void stop_all(struct app *app) {
     if (b->outbox) outbox_stop(b->outbox);
     if (app->stop) app->stop(app);
     app_health_stop(app);
+    bus_unsubscribe(b->monitor);
     if (b->bus) bus_close(b->bus);
 }
 

@@ -106,7 +106,11 @@ void bus_close(struct bus *b) {
     if (b->bulk) natsConnection_Close(b->bulk);
     natsConnection_Destroy(b->fast);
     natsConnection_Destroy(b->bulk);
-    free(b);
+    b->fast = b->bulk = NULL;
+    /* The struct stays, in a list: a callback of the library may be under way with it. */
+    static _Atomic(struct bus *) retired;
+    b->next_retired = atomic_load(&retired);
+    while (!atomic_compare_exchange_weak(&retired, &b->next_retired, b)) {}
 }
 
 bool bus_connected(const struct bus *b) {

@@ -12,6 +12,7 @@ struct bus {
     jsCtx *js;
     struct bus_calls *calls;
     char prefix[96]; /* of the private inbox */
+    struct bus *next_retired;
 };
 
 chop_err bus_failed(natsStatus s, const char *what) CHOP_MUSTCHECK;

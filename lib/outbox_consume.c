@@ -443,10 +443,10 @@ chop_err consumers_start(struct outbox *o) {
 }
 
 void consumers_stop(struct outbox *o) {
-    for (size_t i = 0; i < o->n_producers; i++) {
+    for (int i = 0; i < o->n_consumers; i++) wake(&o->consumers[i]);
+    for (int i = 0; i < o->n_consumers; i++) pthread_join(o->consumers[i].thread, NULL);
+    for (size_t i = 0; i < o->n_producers; i++) { /* after the threads: the first of them renews these */
         bus_unsubscribe(o->producers[i].heads_sub);
         bus_unsubscribe(o->producers[i].events_sub);
     }
-    for (int i = 0; i < o->n_consumers; i++) wake(&o->consumers[i]);
-    for (int i = 0; i < o->n_consumers; i++) pthread_join(o->consumers[i].thread, NULL);
 }
