@@ -12,3 +12,5 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'chop_' || name) \gexec
 SELECT format('ALTER ROLE %I PASSWORD %L', 'chop_' || name, password) FROM part \gexec
 SELECT format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION %I', name, 'chop_' || name) FROM part \gexec
 SELECT format('ALTER ROLE %I SET search_path = %I', 'chop_' || name, name) FROM part \gexec
+-- Its look-ups by key are the busiest queries: planning over the partitions each time costs as much as running them.
+ALTER ROLE chop_verification SET plan_cache_mode = force_generic_plan;
