@@ -1,0 +1,109 @@
+#include "cli.h"
+#include "field.h"
+#include "pbjson.h"
+
+#include "gateway.pb-c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TIMEOUT_MS 20000
+#define REPLY_MAX ((size_t)8 << 20)
+
+/* Plain HTTP only to this very machine: a password goes over it. */
+static bool is_local(const char *server) {
+    static const char *const hosts[] = { "http://127.0.0.1", "http://localhost", "http://[::1]" };
+    for (size_t i = 0; i < CHOP_COUNT(hosts); i++) {
+        size_t n = strlen(hosts[i]);
+        if (strncmp(server, hosts[i], n) == 0 && (server[n] == 0 || server[n] == ':' || server[n] == '/')) return true;
+    }
+    return false;
+}
+
+static chop_err client(struct cli *c) {
+    const char *server = c->profile.server;
+    if (c->http) return NULL;
+    if (!server[0]) return CHOP_FAIL(EINVAL, NULL, "which server? chop login --server https://...");
+    struct httpc_options o = {
+        .allow_private = true, /* the person chose the server; a unit's own is often inside */
+        .allow_http = is_local(server),
+        .ca_file = c->profile.ca_file[0] ? c->profile.ca_file : NULL,
+        .timeout_ms = TIMEOUT_MS,
+        .max_reply = REPLY_MAX,
+    };
+    return httpc_new(&o, &c->http);
+}
+
+/* ---- addresses ---- */
+
+/* RFC 3986: everything but the unreserved letters is escaped. */
+static const char *escape(const char *text, struct arena *mem) {
+    char *out = arena_alloc(mem, 3 * strlen(text) + 1), *p = out;
+    if (!out) return "";
+    for (; *text; text++) {
+        unsigned char ch = (unsigned char)*text;
+        bool plain = (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || strchr("-._~", ch);
+        p += plain ? sprintf(p, "%c", ch) : sprintf(p, "%%%02X", ch);
+    }
+    return out;
+}
+
+static chop_err fill_path(struct cli *c, const char *path, const void *in, const char **ret_path) {
+    const char *out = "";
+    while (*path) {
+        size_t n = strcspn(path, "{");
+        out = arena_printf(c->mem, "%s%.*s", out, (int)n, path);
+        path += n;
+        if (!*path) break;
+        size_t k = strcspn(++path, "}");
+        const char *name = arena_strn(c->mem, path, k), *text = in ? field_text(in, name, c->mem) : "";
+        if (!text[0]) return CHOP_FAIL(EINVAL, name, "is missing");
+        out = arena_printf(c->mem, "%s%s", out, escape(text, c->mem));
+        path += k + 1;
+    }
+    *ret_path = out;
+    return NULL;
+}
+
+static const char *query_of(struct cli *c, const char *path, const void *in) {
+    const char *out = "";
+    if (!in) return out;
+    const ProtobufCMessageDescriptor *d = ((const ProtobufCMessage *)in)->descriptor;
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const char *name = d->fields[i].name, *text = field_text(in, name, c->mem);
+        if (!text[0] || strstr(path, arena_printf(c->mem, "{%s}", name))) continue;
+        out = arena_printf(c->mem, "%s%c%s=%s", out, out[0] ? '&' : '?', name, escape(text, c->mem));
+    }
+    return out;
+}
+
+/* ---- answers ---- */
+
+static chop_err problem(struct cli *c, const struct httpc_reply *r) {
+    Pb__Problem *p;
+    if (pbjson_read(&pb__problem__descriptor, r->body, &PBJSON_LIMITS, c->mem, &p) || !p->code[0])
+        return CHOP_FAIL(EPEER, NULL, "HTTP status %ld", r->status);
+    return chop_fail(chop_err_by_name(p->code), p->field, "%s", p->detail);
+}
+
+chop_err api_call(struct cli *c, const char *method, const char *path, const void *in,
+    const ProtobufCMessageDescriptor *out, void *ret_out) {
+    bool query = strcmp(method, "GET") == 0 || strcmp(method, "DELETE") == 0;
+    struct chop_bytes body = { 0 };
+    struct httpc_reply r;
+    const char *where;
+    TRY(client(c));
+    TRY(fill_path(c, path, in, &where));
+    const char *url = arena_printf(c->mem, "%s%s%s", c->profile.server, where, query ? query_of(c, path, in) : "");
+    if (!query && in) TRY(pbjson_print(in, c->mem, &body));
+    const char *headers[] = { "Accept: application/json", "Content-Type: application/json",
+        c->profile.token[0] ? arena_printf(c->mem, "Authorization: Bearer %s", c->profile.token) : NULL, NULL };
+    if (arena_failed(c->mem)) return CHOP_ERR(EMEMORY);
+    chop_detail_clear();
+    TRY(httpc_send(c->http, method, url, headers, body, c->mem, &r));
+    c->reply = r.body;
+    if (r.status >= 400) return problem(c, &r);
+    if (r.status != 200) return CHOP_FAIL(EPEER, NULL, "HTTP status %ld", r.status);
+    return ret_out ? pbjson_read(out, r.body, &PBJSON_LIMITS, c->mem, ret_out) : NULL;
+}
