@@ -78,6 +78,29 @@ static void put_number_row(struct text *t, bool pages, uint32_t n) {
     TEXT(t, "</dd>");
 }
 
+/* Who the paper says it is from, at once; and which of how many. A replacement's number lies above what was approved.
+ */
+static void put_whose(struct text *t, const Pb__Verdict *v) {
+    TEXT(t, "<p class=u>");
+    text_html(t, v->organization);
+    TEXT(t, "<br>");
+    text_html(t, v->seal_name);
+    TEXT(t, "</p><span class=k>第 ");
+    text_uint(t, v->number);
+    if (v->number > v->copies)
+        TEXT(t, " 次（补印）");
+    else
+        TEXT(t, " 次");
+    TEXT(t, " / 共 ");
+    text_uint(t, v->copies);
+    TEXT(t, " 次 · Impression ");
+    text_uint(t, v->number);
+    if (v->number > v->copies) TEXT(t, " (replacement)");
+    TEXT(t, " of ");
+    text_uint(t, v->copies);
+    TEXT(t, "</span>");
+}
+
 static void put_header(struct text *t, const Pb__Verdict *v, const struct verdict_words *w) {
     TEXT(t, "<header><svg viewBox=\"0 0 24 24\" aria-hidden=true><path d=\"");
     text_str(t, w->icon);
@@ -90,21 +113,7 @@ static void put_header(struct text *t, const Pb__Verdict *v, const struct verdic
     TEXT(t, "<i lang=en>");
     text_str(t, w->en_more);
     TEXT(t, "</i></p>");
-    if (v->number) {
-        TEXT(t, "<p class=u>");
-        text_html(t, v->organization);
-        TEXT(t, "<br>");
-        text_html(t, v->seal_name);
-        TEXT(t, "</p><span class=k>第 ");
-        text_uint(t, v->number);
-        TEXT(t, " 次 / 共 ");
-        text_uint(t, v->copies);
-        TEXT(t, " 次 · Impression ");
-        text_uint(t, v->number);
-        TEXT(t, " of ");
-        text_uint(t, v->copies);
-        TEXT(t, "</span>");
-    }
+    if (v->number) put_whose(t, v);
     TEXT(t, "</header>");
 }
 
