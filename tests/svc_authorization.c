@@ -2,6 +2,8 @@
  * refused. */
 #include "svc_authorization_world.h"
 
+#include <unistd.h>
+
 static const struct person admin = { "org_a", "mem_admin", "管理员", "admin", "term_1" };
 static const struct person user = { "org_a", "mem_user", "张三", "user", "term_2" };
 static const struct person other_user = { "org_a", "mem_user2", "李四", "user", "term_3" };
@@ -882,17 +884,94 @@ static void test_killed(void **state) {
     assert_int_equal(world_get_grant(&user, grant_id)->remaining, 2);
 }
 
+#ifdef CHOP_FAILPOINTS
+/* The process dies while it commits a print act: before the commit nothing happened, after it everything did; either
+ * way the terminal's second try ends in one allotment. */
+static void crash_print(const char *point, int64_t reserved) {
+    const char *seal_id = world_seal(&admin, NULL), *grant_id = world_grant(&user, &manager, seal_id, 3);
+    const char *numbers = fixture_text("SELECT count(*) FROM number WHERE grant_id = '%s'", grant_id);
+    Pb__PrepareActReply *r;
+    Pb__CommitActReply *out;
+    WORKS(world_prepare(&user, PARAMS(PRINT, world_print_params(grant_id, printer, 2)), &r));
+    struct proof *p = world_proof(&user, r, "key");
+    fixture_stop(world_program());
+    world_restart_crashing(point);
+    chop_err e = world_commit(&user, r->act_id, p, &out);
+    assert_non_null(e);
+    assert_true(e->retryable);
+    fixture_kill(world_program());
+    assert_int_equal(world_count(numbers), reserved);
+    world_restart();
+    WORKS(world_commit(&user, r->act_id, p, &out));
+    assert_int_equal(world_count(numbers), 2);
+    assert_int_equal(world_get_grant(&user, grant_id)->remaining, 1);
+    assert_int_equal(world_check_facts(&auditor, seal_id), 4);
+}
+
+static void test_crash_print(void **state) {
+    (void)state;
+    crash_print("authorization.print.before", 0);
+    crash_print("authorization.commit.before", 0);
+    crash_print("rpc.commit.after", 2);
+}
+
+/* A report is applied once although the process died over it. */
+static void test_crash_report(void **state) {
+    (void)state;
+    static const char *const points[] = { "authorization.report.before", "inbox.commit.before" };
+    for (size_t i = 0; i < CHOP_COUNT(points); i++) {
+        const char *seal_id = world_seal(&admin, NULL), *grant_id = world_grant(&user, &manager, seal_id, 1);
+        Pb__AllotmentStatement *a = world_print(&user, grant_id, printer, 1);
+        fixture_stop(world_program());
+        world_restart_crashing(points[i]);
+        world_report_later(printer, a, 1, "printed");
+        world_announce_reports();
+        for (int k = 0; k < 100 && access(fixture_text("%s/%s.died", fixture_dir(), points[i]), F_OK) != 0; k++)
+            fixture_sleep_ms(50);
+        fixture_kill(world_program());
+        assert_string_equal(world_number_state(grant_id, 1), "reserved");
+        world_restart();
+        world_wait_reports();
+        assert_string_equal(world_number_state(grant_id, 1), "printed");
+        assert_int_equal(world_check_facts(&auditor, seal_id), 5);
+    }
+}
+#endif
+
 int main(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_seal_create), cmocka_unit_test(test_seal_artwork),
-        cmocka_unit_test(test_preview), cmocka_unit_test(test_flow), cmocka_unit_test(test_request_refused),
-        cmocka_unit_test(test_decide_refused), cmocka_unit_test(test_reduced), cmocka_unit_test(test_ordered),
-        cmocka_unit_test(test_signing), cmocka_unit_test(test_proofs), cmocka_unit_test(test_policy_change_between),
-        cmocka_unit_test(test_print_refused), cmocka_unit_test(test_suspend_blocks), cmocka_unit_test(test_expired),
-        cmocka_unit_test(test_parallel_overrun), cmocka_unit_test(test_parallel_reports),
-        cmocka_unit_test(test_refused_returns), cmocka_unit_test(test_contradictions),
-        cmocka_unit_test(test_spoiled_replaced), cmocka_unit_test(test_settle_and_revoke),
-        cmocka_unit_test(test_unreported_settled), cmocka_unit_test(test_withdraw_and_cancel),
-        cmocka_unit_test(test_gate), cmocka_unit_test(test_gate_of_two), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists), cmocka_unit_test(test_killed) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_seal_create),
+        cmocka_unit_test(test_seal_artwork),
+        cmocka_unit_test(test_preview),
+        cmocka_unit_test(test_flow),
+        cmocka_unit_test(test_request_refused),
+        cmocka_unit_test(test_decide_refused),
+        cmocka_unit_test(test_reduced),
+        cmocka_unit_test(test_ordered),
+        cmocka_unit_test(test_signing),
+        cmocka_unit_test(test_proofs),
+        cmocka_unit_test(test_policy_change_between),
+        cmocka_unit_test(test_print_refused),
+        cmocka_unit_test(test_suspend_blocks),
+        cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_parallel_overrun),
+        cmocka_unit_test(test_parallel_reports),
+        cmocka_unit_test(test_refused_returns),
+        cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_spoiled_replaced),
+        cmocka_unit_test(test_settle_and_revoke),
+        cmocka_unit_test(test_unreported_settled),
+        cmocka_unit_test(test_withdraw_and_cancel),
+        cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_gate_of_two),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_file_limits),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_killed),
+#ifdef CHOP_FAILPOINTS
+        cmocka_unit_test(test_crash_print),
+        cmocka_unit_test(test_crash_report),
+#endif
+    };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -35,10 +35,17 @@ static void end(void) {
     crypto_key_free(issuance_key);
 }
 
-void world_restart(void) {
+void world_restart_crashing(const char *point) {
     const char *env[] = { fixture_text("CHOP_AUTHORIZATION_ISSUANCE_HPKE=%s/issuance.spki", fixture_dir()),
-        fixture_text("CHOP_AUTHORIZATION_FILES_KEY=%s/files.key", fixture_dir()), NULL };
+        fixture_text("CHOP_AUTHORIZATION_FILES_KEY=%s/files.key", fixture_dir()),
+        fixture_text("CHOP_FAILPOINT=%s", point), fixture_text("CHOP_FAILPOINT_FILE=%s/%s.died", fixture_dir(), point),
+        NULL };
+    if (!*point) env[2] = NULL;
     program = fixture_start("authorization", "authorization", env);
+}
+
+void world_restart(void) {
+    world_restart_crashing("");
 }
 
 void world_start(void) {

@@ -38,6 +38,8 @@ const char *world_principal(const struct person *p); /* NULL for nobody */
 void world_start(void);
 struct fixture_program *world_program(void);
 void world_restart(void);
+/* Dies by SIGKILL at this crash point, once (builds with CHOP_FAILPOINTS). */
+void world_restart_crashing(const char *point);
 const struct crypto_key *world_issuance_key(void);
 
 /* ---- acts ---- */
