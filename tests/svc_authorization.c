@@ -93,6 +93,31 @@ static void test_preview(void **state) {
     FAILS(CALL("PreviewArtwork", &in, &user, &page), EDENIED);
 }
 
+/* An uploaded picture has no SAMPLE version: it is of no use until its filing number is recorded. */
+static void test_upload(void **state) {
+    (void)state;
+    Pb__PreviewArtworkRequest in = PB__PREVIEW_ARTWORK_REQUEST__INIT;
+    Pb__HttpPage *page;
+    Pb__PrepareActReply *r;
+    Pb__CommitActReply *out;
+    Pb__SealCreate *m = world_seal_params(world_code(), NULL);
+    uint8_t rubbish[] = "\x89PNG\r\n\x1a\n and then nothing of the kind";
+    in.seal = m;
+    WORKS(CALL("PreviewArtwork", &in, &admin, &page));
+    m->png = page->body;
+    WORKS(world_prepare(&admin, PARAMS(SEAL_CREATE, m), &r));
+    assert_int_equal(world_content(r)->seal_create->png.len, 0);
+    WORKS(world_commit(&admin, r->act_id, world_proof(&admin, r, "key"), &out));
+    const char *seal_id = out->seal->seal_id;
+    WORKS(world_seal_change(&admin, seal_id, "activate", NULL));
+    FAILS(world_prepare(&user, PARAMS(REQUEST, world_request_params(seal_id, 1)), &r), ESTATE);
+    WORKS(world_seal_change(&admin, seal_id, "register", NULL));
+    WORKS(world_prepare(&user, PARAMS(REQUEST, world_request_params(seal_id, 1)), &r));
+    m = world_seal_params(world_code(), NULL);
+    m->png = PB_BIN(CHOP_BYTES(rubbish, sizeof rubbish));
+    FAILS(world_prepare(&admin, PARAMS(SEAL_CREATE, m), &r), EINVAL);
+}
+
 /* ---- the whole way ---- */
 static void test_flow(void **state) {
     (void)state;
@@ -943,6 +968,7 @@ int main(void) {
         cmocka_unit_test(test_seal_create),
         cmocka_unit_test(test_seal_artwork),
         cmocka_unit_test(test_preview),
+        cmocka_unit_test(test_upload),
         cmocka_unit_test(test_flow),
         cmocka_unit_test(test_request_refused),
         cmocka_unit_test(test_decide_refused),
