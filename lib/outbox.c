@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define SEQUENCE_BATCH 400
+#define READ_BYTES (512 << 10) /* a reply ends with the event that passes this: it must fit into a message */
 #define IDLE_MS 1000      /* the poll that makes a lost hint harmless (pitfall 17) */
 #define ANNOUNCE_MS 1000
 #define SEQUENCER_LOCK 0x43484f5053455101
@@ -58,7 +59,8 @@ chop_err outbox_read_events(struct call *c, const void *in_, void *out_) {
     TRY(DB_ONE(c->db, &rows, "outbox_head_of", I_(in->partition)));
     out->head = (uint64_t)db_int(rows, 0, 0);
     out->epoch = (uint64_t)db_int(rows, 0, 1);
-    TRY(DB_QUERY(c->db, &rows, "outbox_read", I_(in->partition), I_(in->from), I_(in->limit)));
+    TRY(DB_QUERY(c->db, &rows, "outbox_read", I_(in->partition), I_(in->from), I_(in->limit),
+        I_(READ_BYTES)));
     out->n_events = db_count(rows);
     out->events = ARENA_ARRAY(c->mem, Pb__Event *, out->n_events + 1);
     if (!out->events) return CHOP_ERR(EMEMORY);

@@ -52,7 +52,12 @@ SELECT partition, position, epoch FROM outbox_head ORDER BY partition
 
 -- query: outbox_read
 SELECT partition, position, type, key, payload, at, trace
-FROM outbox WHERE partition = $1::smallint AND position >= $2::bigint ORDER BY position LIMIT $3::bigint
+FROM (
+    SELECT *, sum(length(payload)) OVER (ORDER BY position) - length(payload) AS before -- bytes
+    FROM (
+        SELECT * FROM outbox WHERE partition = $1::smallint AND position >= $2::bigint ORDER BY position LIMIT $3::bigint
+    ) o
+) o WHERE before < $4::bigint ORDER BY position
 
 -- query: outbox_head_of
 SELECT position, epoch FROM outbox_head WHERE partition = $1::smallint

@@ -295,7 +295,7 @@ static bool catch_up_once(struct consumer *c, int producer, uint32_t partition) 
         arena_reset(c->mem);
         if (l->next != before + n) return false;
     }
-    return reply->n_events == FETCH_MAX;
+    return reply->n_events > 0 && l->next <= reply->head;
 }
 
 static void catch_up(struct consumer *c) {
