@@ -303,7 +303,8 @@ static chop_err sq_number_get(void *ctx, const char *allotment_id, uint32_t numb
 static chop_err sq_open_get(void *ctx, struct journal_number *ret_number) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT " NUMBER_COLUMNS " FROM number WHERE state IN (1, 2) LIMIT 1", &s));
+    TRY(prepare(j, "SELECT " NUMBER_COLUMNS " FROM number WHERE state IN (1, 2) "
+                    "ORDER BY allotment_id, number LIMIT 1", &s));
     TRY(row(j, s));
     read_number(s, ret_number);
     sqlite3_reset(s);

@@ -3,6 +3,18 @@ set(world_libs chop_printer_device chop_trust chop_pb chop_outline)
 chop_test(unit_core SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_core_tamper SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_tamper.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_core_crash SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_crash.c ${world} LIBS ${world_libs} LABELS unit)
+chop_test(unit_journal SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_journal.c ${world} LIBS ${world_libs} LABELS unit)
+
+# The core stands alone: no heap, no files, no OpenSSL, no database in what it asks of the linker.
+add_test(NAME unit_core_alone COMMAND sh -c "nm -u $<TARGET_FILE:chop_printer_core> | grep -E \
+  ' U (malloc|calloc|realloc|free|fopen|open|printf|sqlite3_.*|EVP_.*|crypto_.*|arena_.*|pthread_.*)$'; test $? -eq 1")
+set_tests_properties(unit_core_alone PROPERTIES LABELS unit)
+
+if(CHOP_FUZZ)
+  add_executable(fuzz_envelope ${CMAKE_CURRENT_LIST_DIR}/fuzz_envelope.c ${world})
+  target_include_directories(fuzz_envelope PRIVATE ${CMAKE_CURRENT_LIST_DIR})
+  target_link_libraries(fuzz_envelope PRIVATE ${world_libs} -fsanitize=fuzzer)
+endif()
 
 if(TARGET chop-printer AND TARGET chop-printer-bridge AND TARGET chop_fixture)
   set(svc_world ${world} ${CMAKE_CURRENT_LIST_DIR}/svc_printer_world.c)

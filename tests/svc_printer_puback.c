@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -56,7 +57,9 @@ static void a_report_whose_callback_died_comes_again(void **state) {
 /* While the store is down reports are refused to the broker; they come again when it is back. */
 static void a_report_that_cannot_be_stored_comes_again(void **state) {
     (void)state;
-    struct printer_world *p = pworld_new(NULL);
+    /* nor does the bridge send the envelope again, which would make the printer repeat its reports */
+    const char *const env[] = { "CHOP_PRINTER_BRIDGE_RESEND_MS=600000", NULL };
+    struct printer_world *p = pworld_new(env);
     struct job j;
     const char *const slow[] = { "CHOP_PRINTER_RESEND_MS=600000", "CHOP_PRINTER_DELAY_MS=700", NULL };
     pid_t pid = pworld_printer_start(p, slow);
