@@ -5,6 +5,16 @@
 #include "outline.h"
 
 /* ---- the program ---- */
+const struct person admin = { "org_a", "mem_admin", "管理员", "admin", "term_1" };
+const struct person user = { "org_a", "mem_user", "张三", "user", "term_2" };
+const struct person other_user = { "org_a", "mem_user2", "李四", "user", "term_3" };
+const struct person manager = { "org_a", "mem_boss", "王总", "manager", "term_4" };
+const struct person manager2 = { "org_a", "mem_boss2", "赵总", "manager", "term_5" };
+const struct person both = { "org_a", "mem_both", "孙经理", "user,manager", "term_6" };
+const struct person auditor = { "org_a", "mem_audit", "审计", "auditor", "term_7" };
+const struct person stranger = { "org_b", "mem_x", "外人", "user,manager,admin,auditor", "term_8" };
+struct printer *printer;
+
 static struct fixture_program *program;
 static struct crypto_key *issuance_key;
 static void producers_start(void);
@@ -48,8 +58,9 @@ void world_restart(void) {
     world_restart_crashing("");
 }
 
-void world_start(void) {
+int world_setup(void **state) {
     uint8_t key[32];
+    (void)state;
     fixture_up(FIX_PG | FIX_NATS | FIX_KEYS);
     WORKS(crypto_key_generate(CRYPTO_ES256, &issuance_key));
     (void)atexit(end);
@@ -59,6 +70,14 @@ void world_start(void) {
     write_file(fixture_text("%s/issuance.spki", fixture_dir()), spki.p, spki.n);
     producers_start();
     world_restart();
+    printer = world_printer("org_a");
+    return 0;
+}
+
+int world_teardown(void **state) {
+    (void)state;
+    fixture_stop(program);
+    return 0;
 }
 
 /* ---- people ---- */
@@ -171,21 +190,21 @@ Pb__SealCreate *world_seal_params(const char *code, Pb__Policy *policy) {
     return s;
 }
 
-chop_err world_seal_change(const struct person *admin, const char *seal_id, const char *action, Pb__Seal **ret) {
+chop_err world_seal_change(const struct person *by, const char *seal_id, const char *action, Pb__Seal **ret) {
     Pb__SealChange *m = NEW(Pb__SealChange, pb__seal_change);
     Pb__CommitActReply *out;
     m->seal_id = TEXT(seal_id);
     m->action = TEXT(action);
     if (strcmp(action, "register") == 0) m->filing_number = TEXT("沪公备2026-001");
-    TRY(world_act(admin, PARAMS(SEAL_CHANGE, m), &out));
+    TRY(world_act(by, PARAMS(SEAL_CHANGE, m), &out));
     if (ret) *ret = out->seal;
     return NULL;
 }
 
-const char *world_seal(const struct person *admin, Pb__Policy *policy) {
+const char *world_seal(const struct person *by, Pb__Policy *policy) {
     Pb__CommitActReply *out;
-    WORKS(world_act(admin, PARAMS(SEAL_CREATE, world_seal_params(world_code(), policy)), &out));
-    WORKS(world_seal_change(admin, out->seal->seal_id, "activate", NULL));
+    WORKS(world_act(by, PARAMS(SEAL_CREATE, world_seal_params(world_code(), policy)), &out));
+    WORKS(world_seal_change(by, out->seal->seal_id, "activate", NULL));
     return out->seal->seal_id;
 }
 
@@ -224,8 +243,9 @@ Pb__Request *world_approve(const struct person *p, const char *request_id) {
     return out->request;
 }
 
-const char *world_grant(const struct person *user, const struct person *manager, const char *seal_id, uint32_t copies) {
-    Pb__Request *r = world_approve(manager, world_request(user, seal_id, copies));
+const char *world_grant(
+    const struct person *asker, const struct person *decider, const char *seal_id, uint32_t copies) {
+    Pb__Request *r = world_approve(decider, world_request(asker, seal_id, copies));
     assert_string_equal(r->state, "granted");
     return r->grant_id;
 }
@@ -479,14 +499,14 @@ static void check_fact(const Pb__Fact *f, uint64_t seq, const uint8_t previous[3
     if (seq > 1) assert_memory_equal(m->previous_digest.data, previous, 32);
 }
 
-size_t world_check_facts(const struct person *auditor, const char *seal_id) {
+size_t world_check_facts(const struct person *reader, const char *seal_id) {
     Pb__ListFactsRequest in = PB__LIST_FACTS_REQUEST__INIT;
     Pb__ListFactsReply *out;
     uint8_t previous[32] = { 0 };
     in.seal_id = TEXT(seal_id);
     in.limit = 3; /* pages */
     do {
-        WORKS(CALL("ListFacts", &in, auditor, &out));
+        WORKS(CALL("ListFacts", &in, reader, &out));
         for (size_t i = 0; i < out->n_facts; i++) {
             check_fact(out->facts[i], ++in.after_seq, previous);
             crypto_sha256(PB_BYTES(out->facts[i]->statement->payload), previous);

@@ -33,9 +33,13 @@
 struct person {
     const char *organization_id, *member_id, *name, *roles, *terminal_id;
 };
+/* Of org_a, but for the stranger, who has every role elsewhere. */
+extern const struct person admin, user, other_user, manager, manager2, both, auditor, stranger;
 const char *world_principal(const struct person *p); /* NULL for nobody */
 
-void world_start(void);
+/* Of a group of tests. */
+int world_setup(void **state);
+int world_teardown(void **state); /* drains and ends well */
 struct fixture_program *world_program(void);
 void world_restart(void);
 /* Dies by SIGKILL at this crash point, once (builds with CHOP_FAILPOINTS). */
@@ -62,15 +66,15 @@ Pb__PrepareActRequest *world_params(Pb__PrepareActRequest__ParamsCase which, voi
 const char *world_code(void); /* a fresh seal code */
 Pb__SealCreate *world_seal_params(const char *code, Pb__Policy *policy);
 /* Created and activated, without filing number. */
-const char *world_seal(const struct person *admin, Pb__Policy *policy);
-chop_err world_seal_change(const struct person *admin, const char *seal_id, const char *action, Pb__Seal **ret);
+const char *world_seal(const struct person *by, Pb__Policy *policy);
+chop_err world_seal_change(const struct person *by, const char *seal_id, const char *action, Pb__Seal **ret);
 Pb__RequestUse *world_request_params(const char *seal_id, uint32_t copies);
 const char *world_request(const struct person *p, const char *seal_id, uint32_t copies);
 Pb__Decide *world_decide_params(const char *request_id, const char *verdict);
 /* Approves; the request as it is then. */
 Pb__Request *world_approve(const struct person *p, const char *request_id);
 /* Seal, request and decision in one. */
-const char *world_grant(const struct person *user, const struct person *manager, const char *seal_id, uint32_t copies);
+const char *world_grant(const struct person *asker, const struct person *decider, const char *seal_id, uint32_t copies);
 Pb__Grant *world_get_grant(const struct person *p, const char *grant_id);
 
 /* ---- the printer ---- */
@@ -80,6 +84,7 @@ struct printer {
     Pb__Signed *cert;
     struct chop_bytes cert_packed;
 };
+extern struct printer *printer; /* of org_a, from the start */
 struct printer *world_printer(const char *organization_id);
 struct chop_bytes world_challenge(const struct printer *d, int64_t expires_at);
 Pb__PrintUse *world_print_params(const char *grant_id, const struct printer *d, uint32_t count);
@@ -99,4 +104,4 @@ const char *world_number_state(const char *grant_id, uint32_t number);
 
 int64_t world_count(const char *sql);
 /* Walks all facts of a seal: dense from 1, linked by hash, each signature verified. Returns how many. */
-size_t world_check_facts(const struct person *auditor, const char *seal_id);
+size_t world_check_facts(const struct person *reader, const char *seal_id);

@@ -187,14 +187,17 @@ chop_err draw_run(const char *program, const char *const *argv, struct chop_byte
 
 /* ---- what it draws ---- */
 static const char *json_text(struct arena *mem, const char *text) {
+    static const char digits[] = "0123456789abcdef";
     char *out = arena_alloc(mem, strlen(text) * 6 + 1), *p = out;
     for (; out && *text; text++) {
-        if (*text == '"' || *text == '\\')
-            *p++ = '\\', *p++ = *text;
-        else if ((unsigned char)*text < 0x20)
-            p += sprintf(p, "\\u%04x", (unsigned)*text);
-        else
-            *p++ = *text;
+        if ((unsigned char)*text < 0x20) {
+            p = stpcpy(p, "\\u00");
+            *p++ = digits[*text >> 4];
+            *p++ = digits[*text & 15];
+            continue;
+        }
+        if (*text == '"' || *text == '\\') *p++ = '\\';
+        *p++ = *text;
     }
     return out ? out : "";
 }

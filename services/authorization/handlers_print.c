@@ -189,9 +189,11 @@ static chop_err make_fact(const struct commit *k, struct job *j) {
 }
 
 static const char *numbers_text(struct arena *mem, const uint32_t *numbers, size_t n) {
-    char *out = arena_alloc(mem, n * 11 + 1), *p = out;
+    const size_t room = n * 11 + 1;
+    char *out = arena_alloc(mem, room);
+    size_t used = 0;
     for (size_t i = 0; out && i < n; i++)
-        p += sprintf(p, "%s%u", i ? "," : "", numbers[i]);
+        used += (size_t)snprintf(out + used, room - used, "%s%u", i ? "," : "", numbers[i]);
     return out ? out : "";
 }
 
