@@ -316,6 +316,27 @@ static void test_signing(void **state) {
     FAILS(CALL("FetchSpecimen", &in, NULL, &none), EDENIED);
 }
 
+/* The decider's own signature needs no further act; what was ordered stands in the grant. */
+static void test_own_signature(void **state) {
+    (void)state;
+    const char *seal_id = world_seal(&admin, NULL), *id = world_request(&user, seal_id, 1);
+    Pb__Decide *d = world_decide_params(id, "approve");
+    Pb__CommitActReply *out;
+    Pb__Signed *s;
+    Pb__GrantStatement *g;
+    WORKS(world_act(&both, PARAMS(SPECIMEN_PUT, specimen()), &out));
+    const char *digest = out->specimen->specimen_digest;
+    d->signature_of = TEXT("mem_both");
+    WORKS(world_act(&both, PARAMS(DECIDE, d), &out));
+    assert_string_equal(out->request->state, "granted");
+    WORKS(
+        PB_UNPACK(pb__signed, PB_BYTES(world_get_grant(&user, out->request->grant_id)->statement), fixture_mem(), &s));
+    WORKS(PB_UNPACK(pb__grant_statement, PB_BYTES(s->payload), fixture_mem(), &g));
+    assert_string_equal(g->signature_of, "mem_both");
+    assert_string_equal(g->signature_name, "孙经理");
+    assert_string_equal(arena_hex(fixture_mem(), PB_BYTES(g->specimen_digest)), digest);
+}
+
 /* ---- proofs ---- */
 static void test_proofs(void **state) {
     (void)state;
@@ -540,8 +561,8 @@ int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_seal_create), cmocka_unit_test(test_seal_artwork),
         cmocka_unit_test(test_preview), cmocka_unit_test(test_upload), cmocka_unit_test(test_flow),
         cmocka_unit_test(test_request_refused), cmocka_unit_test(test_decide_refused), cmocka_unit_test(test_reduced),
-        cmocka_unit_test(test_ordered), cmocka_unit_test(test_signing), cmocka_unit_test(test_proofs),
-        cmocka_unit_test(test_policy_change_between), cmocka_unit_test(test_expired), cmocka_unit_test(test_files),
-        cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists) };
+        cmocka_unit_test(test_ordered), cmocka_unit_test(test_signing), cmocka_unit_test(test_own_signature),
+        cmocka_unit_test(test_proofs), cmocka_unit_test(test_policy_change_between), cmocka_unit_test(test_expired),
+        cmocka_unit_test(test_files), cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists) };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }
