@@ -31,3 +31,10 @@ if(TARGET chop-printer AND TARGET chop-printer-bridge AND TARGET chop_fixture)
     add_dependencies(${test} chop-printer chop-printer-bridge)
   endforeach()
 endif()
+
+if(TARGET chop-draw)
+  chop_test(svc_printer_page SOURCES ${CMAKE_CURRENT_LIST_DIR}/svc_printer_page.c
+    LIBS chop_printer_device chop_markblock chop_marks chop_outline LABELS svc TIMEOUT 120)
+  target_compile_definitions(svc_printer_page PRIVATE DRAW_BIN="${CMAKE_BINARY_DIR}/bin/chop-draw")
+  add_dependencies(svc_printer_page chop-draw)
+endif()

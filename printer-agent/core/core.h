@@ -152,7 +152,7 @@ struct printer_setup {
     struct chop_bytes cert;      /* own packed Signed{printer-cert} */
     struct chop_bytes manifest;  /* of enrolment; a newer one in the journal goes first */
     void *job, *scratch, *manifest_room;
-    size_t job_size;      /* about three times the largest envelope */
+    size_t job_size;      /* about four times the largest envelope */
     size_t scratch_size;  /* about four times the largest manifest, and 16 KiB */
     size_t manifest_size;
 };
