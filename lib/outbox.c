@@ -15,12 +15,22 @@
 #define READ_BYTES (512 << 10) /* a reply ends with the event that passes this: it must fit into a message */
 #define IDLE_MS 1000      /* the poll that makes a lost hint harmless (pitfall 17) */
 #define ANNOUNCE_MS 1000
-#define SEQUENCER_LOCK 0x43484f5053455101
+
+static uint64_t hash(uint64_t h, const char *text) {
+    while (*text) h = (h ^ (unsigned char)*text++) * 1099511628211u;
+    return h;
+}
 
 uint32_t outbox_partition(const char *key) {
-    uint64_t h = 14695981039346656037u;
-    while (*key) h = (h ^ (unsigned char)*key++) * 1099511628211u;
+    uint64_t h = hash(14695981039346656037u, key);
     return (uint32_t)((h >> 32 ^ h) % OUTBOX_PARTITIONS);
+}
+
+/* Advisory locks belong to the database, which all services share. */
+int64_t outbox_lock_key(const char *service, const char *what, int index) {
+    char tail[16];
+    (void)snprintf(tail, sizeof tail, "/%d", index);
+    return (int64_t)hash(hash(hash(14695981039346656037u, service), what), tail);
 }
 
 chop_err outbox_put(struct call *c, const char *type, const char *key, const void *message) {
@@ -161,7 +171,7 @@ static void wait_for_work(struct sequencer *q, int64_t ms) {
 /* Elected by a session lock: it goes when the connection goes. */
 static bool elected(struct sequencing *s) {
     bool held = false;
-    chop_err e = db_try_lock(s->db, SEQUENCER_LOCK ^ outbox_partition(s->o->opt.service) << 8, &held);
+    chop_err e = db_try_lock(s->db, outbox_lock_key(s->o->opt.service, "/sequencer", 0), &held);
     return !e && held;
 }
 

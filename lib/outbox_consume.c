@@ -18,7 +18,6 @@
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MOST_MS 10000
 #define FAST_PATH_LOST_NS 3000000000LL
-#define CONSUMER_LOCK 0x43484f50434f4e00
 
 /* What one thread knows of one (producer, partition). */
 struct lane {
@@ -353,7 +352,7 @@ static bool elected(struct consumer *c) {
     if (db_ready(c->db)) return c->held = false;
     if (c->held) return true;
     bool held = false;
-    int64_t key = CONSUMER_LOCK ^ (int64_t)outbox_partition(c->o->opt.service) << 16 ^ c->index;
+    int64_t key = outbox_lock_key(c->o->opt.service, "/consumer", c->index);
     if (db_try_lock(c->db, key, &held)) held = false;
     if (held) memset(c->lanes, 0, sizeof c->lanes);
     return c->held = held;
@@ -362,7 +361,7 @@ static bool elected(struct consumer *c) {
 /* A lost connection took the lock with it. */
 static void check_connection(struct consumer *c) {
     bool held = false;
-    int64_t key = CONSUMER_LOCK ^ (int64_t)outbox_partition(c->o->opt.service) << 16 ^ c->index;
+    int64_t key = outbox_lock_key(c->o->opt.service, "/consumer", c->index);
     if (c->held && (db_try_lock(c->db, key, &held) || !held)) c->held = false;
 }
 

@@ -38,5 +38,8 @@ struct outbox {
     _Atomic bool stop;
 };
 
+/* The advisory lock that elects one instance of a service for this work. */
+int64_t outbox_lock_key(const char *service, const char *what, int index);
+
 chop_err consumers_start(struct outbox *o) CHOP_MUSTCHECK;
 void consumers_stop(struct outbox *o);
