@@ -49,6 +49,13 @@ static const char *escape(const char *text, struct arena *mem) {
     return out;
 }
 
+/* A number may be 0, which as a query would be left out. */
+static const char *path_text(const void *in, const char *name, struct arena *mem) {
+    const ProtobufCFieldDescriptor *f = in ? field_find(((const ProtobufCMessage *)in)->descriptor, name, strlen(name)) : NULL;
+    const char *text = f ? field_item_text(in, f, 0, mem) : NULL;
+    return text ? text : "";
+}
+
 static chop_err fill_path(struct cli *c, const char *path, const void *in, const char **ret_path) {
     const char *out = "";
     while (*path) {
@@ -57,7 +64,7 @@ static chop_err fill_path(struct cli *c, const char *path, const void *in, const
         path += n;
         if (!*path) break;
         size_t k = strcspn(++path, "}");
-        const char *name = arena_strn(c->mem, path, k), *text = in ? field_text(in, name, c->mem) : "";
+        const char *name = arena_strn(c->mem, path, k), *text = path_text(in, name, c->mem);
         if (!text[0]) return CHOP_FAIL(EINVAL, name, "is missing");
         out = arena_printf(c->mem, "%s%s", out, escape(text, c->mem));
         path += k + 1;
@@ -78,6 +85,16 @@ static const char *query_of(struct cli *c, const char *path, const void *in) {
     return out;
 }
 
+/* What stands in the path stands there alone: the gateway refuses to be told twice. */
+static chop_err body_of(struct cli *c, const char *path, const void *in, struct chop_bytes *ret_body) {
+    void *rest = field_clone(in, c->mem);
+    if (!rest) return CHOP_ERR(EMEMORY);
+    const ProtobufCMessageDescriptor *d = ((const ProtobufCMessage *)in)->descriptor;
+    for (unsigned i = 0; i < d->n_fields; i++)
+        if (strstr(path, arena_printf(c->mem, "{%s}", d->fields[i].name))) field_clear(rest, &d->fields[i]);
+    return pbjson_print(rest, c->mem, ret_body);
+}
+
 /* ---- answers ---- */
 
 static chop_err problem(struct cli *c, const struct httpc_reply *r) {
@@ -96,7 +113,7 @@ chop_err api_call(struct cli *c, const char *method, const char *path, const voi
     TRY(client(c));
     TRY(fill_path(c, path, in, &where));
     const char *url = arena_printf(c->mem, "%s%s%s", c->profile.server, where, query ? query_of(c, path, in) : "");
-    if (!query && in) TRY(pbjson_print(in, c->mem, &body));
+    if (!query && in) TRY(body_of(c, path, in, &body));
     const char *headers[] = { "Accept: application/json", "Content-Type: application/json",
         c->profile.token[0] ? arena_printf(c->mem, "Authorization: Bearer %s", c->profile.token) : NULL, NULL };
     if (arena_failed(c->mem)) return CHOP_ERR(EMEMORY);

@@ -64,6 +64,7 @@ chop_err cmd_request(struct cli *c, void *in_) {
     if (!path) return CHOP_FAIL(EINVAL, NULL, "--document FILE is wanted");
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     if (!in->document->title[0]) in->document->title = PB_STR(name);
+    if (!in->document->facts) in->document->facts = PB_NEW(c->mem, Pb__KeyFacts, pb__key_facts);
     if (in->copies == 0) in->copies = 1;
     if (!cli_flag(c, "upload")) return NULL;
     TRY(upload(c, path, name, in->document->sha256, &id));

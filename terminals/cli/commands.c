@@ -21,7 +21,7 @@
     { "counterparty", OPT_TEXT, at "counterparty", "the other party" }, \
     { "amount", OPT_TEXT, at "amount", "amount of money, as printed" }, \
     { "date", OPT_TEXT, at "date", "date, as printed" }, \
-    { "pages", OPT_TEXT, at "pages", "pages of the document" }
+    { "pages", OPT_TEXT, at "pages", "pages of the document (a request needs it)" }
 #define PLACE_OPTIONS \
     { "page", OPT_TEXT, "placement.page", "page that the seal goes on" }, \
     { "x-um", OPT_TEXT, "placement.x_um", "left edge of the seal, micrometres from the page's left" }, \
@@ -144,8 +144,8 @@ const struct command commands[] = {
             { "copies", OPT_TEXT, "copies", "impressions asked for (default 1)" }, { "purpose", OPT_TEXT, "purpose", "what for" },
             { "printer", OPT_LIST, "printer_ids", "only on these printers" },
             { "upload", OPT_FLAG, NULL, "store the file too, so that approvers can read it" }, PLACE_OPTIONS),
-        .examples = "  chop request --seal seal_01h... --document contract.pdf --counterparty 乙公司 --amount 120000 \\\n"
-                    "      --copies 2 --purpose 签约 --upload" },
+        .examples = "  chop request --seal seal_01h... --document contract.pdf --pages 3 --counterparty 乙公司 \\\n"
+                    "      --amount 120000 --copies 2 --purpose 签约 --upload" },
     { "inbox", "requests that wait for me", .method = "GET", .path = "/v1/requests", IN(list_requests_request),
         OUT(list_requests_reply), .preset = "view=inbox", .list = "requests",
         .columns = "request_id state seal_name requester_name document.title copies created_at", .options = OPTIONS(PAGE_OPTIONS),
@@ -211,9 +211,9 @@ const struct command commands[] = {
     { "pair", "pair this terminal with a printer by the code it shows", .run = cmd_pair, .args = ARGS({ "PRINTER", NULL }),
         .options = OPTIONS({ "code-file", OPT_TEXT, NULL, "file with the code; else it is asked for" }),
         .examples = "  chop pair prn_01h..." },
-    { "pairings", "terminals that printers know", .method = "GET", .path = "/v1/pairings", IN(list_pairings_request),
-        OUT(list_pairings_reply), .list = "pairings", .columns = "printer_id terminal_id member_id paired_at",
-        .options = OPTIONS({ "printer", OPT_TEXT, "printer_id", "only of this one" }), .examples = "  chop pairings" },
+    { "pairings", "terminals that a printer knows", .method = "GET", .path = "/v1/printers/{printer_id}/pairings",
+        IN(list_pairings_request), OUT(list_pairings_reply), .args = ARGS({ "PRINTER", "printer_id" }), .list = "pairings",
+        .columns = "printer_id terminal_id member_id paired_at", .examples = "  chop pairings prn_01h..." },
 
     /* ---- checking ---- */
     { "verify", "check a mark: QR content, string, digits or bar code", .method = "POST", .path = "/v1/verify", IN(verify_request),

@@ -220,3 +220,17 @@ void field_copy(void *to, const void *from, const ProtobufCFieldDescriptor *f) {
     memcpy(slot(to, f), slot(from, f), size);
     if (repeated(f)) *(size_t *)(void *)((uint8_t *)to + f->quantifier_offset) = field_count(from, f);
 }
+
+void *field_clone(const void *message, struct arena *mem) {
+    size_t n = ((const ProtobufCMessage *)message)->descriptor->sizeof_message;
+    void *copy = arena_alloc(mem, n);
+    if (copy) memcpy(copy, message, n);
+    return copy;
+}
+
+void field_clear(void *message, const ProtobufCFieldDescriptor *f) {
+    if (f->type == PROTOBUF_C_TYPE_STRING)
+        *(const char **)slot(message, f) = protobuf_c_empty_string;
+    else if (f->type != PROTOBUF_C_TYPE_MESSAGE && f->type != PROTOBUF_C_TYPE_BYTES && !repeated(f))
+        memset(slot(message, f), 0, item_size(f->type));
+}

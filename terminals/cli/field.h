@@ -27,3 +27,6 @@ const char *field_item_text(const void *message, const ProtobufCFieldDescriptor 
 const char *field_differs(const void *asked, const void *shown);
 /* Copies one field of a message of the same kind; its contents are shared. */
 void field_copy(void *to, const void *from, const ProtobufCFieldDescriptor *f);
+/* A shallow copy; then a scalar field of it may be cleared. NULL when memory is out. */
+void *field_clone(const void *message, struct arena *mem);
+void field_clear(void *message, const ProtobufCFieldDescriptor *f);
