@@ -22,7 +22,7 @@ static chop_err refuse(const GError *error, const char *path) {
 
 chop_err pdf_open(const char *path, PopplerDocument **ret) {
     CHOP_BLOB file = { .p = NULL };
-    TRY(io_read_file(path, PDF_MAX_BYTES, &file));
+    TRY(path ? io_read_file(path, PDF_MAX_BYTES, &file) : io_read(PDF_MAX_BYTES, &file));
     if (file.n < 64 || !memmem(file.p, 64, "%PDF-", 5)) return refuse(NULL, path);
     __attribute__((cleanup(bytes_done))) GBytes *bytes = g_bytes_new(file.p, file.n);
     __attribute__((cleanup(error_done))) GError *error = NULL;
@@ -54,13 +54,13 @@ static void json_done(json_t **o) {
 
 chop_err command_pdfinfo(const struct args *a) {
     TRY(args_check(a, "", "", 1));
-    if (a->n != 1) return CHOP_FAIL(EINVAL, "FILE", "wants one file name");
+    const char *path = a->n ? a->v[0] : NULL; /* none: standard input */
     CHOP_GOBJECT PopplerDocument *doc = NULL;
-    TRY(pdf_open(a->v[0], &doc));
+    TRY(pdf_open(path, &doc));
     int pages = poppler_document_get_n_pages(doc);
     __attribute__((cleanup(json_done))) json_t *sizes = json_array();
     for (int i = 0; i < pages; i++)
-        TRY(add_page(doc, i, a->v[0], sizes));
+        TRY(add_page(doc, i, path, sizes));
     __attribute__((cleanup(json_done))) json_t *o = json_pack("{s:i, s:O}", "pages", pages, "page_sizes_um", sizes);
     if (!o || json_dumpf(o, stdout, JSON_COMPACT)) return CHOP_FAIL(EINTERNAL, NULL, "cannot be written");
     return io_write("\n", 1);
