@@ -48,8 +48,8 @@ char *stack_text(const char *fmt, ...) {
 /* ---- commands ---- */
 
 static const char *script(const char *command) {
-    return stack_text(". " E2E_ROOT "/script/lib.sh\n[ ! -f \"$CHOP_VAR/ports.env\" ] || . \"$CHOP_VAR/ports.env\"\n"
-                      "verify_host\n%s",
+    return stack_text(". " E2E_ROOT "/script/lib.sh\n"
+                      "[ ! -f \"$CHOP_VAR/ports.env\" ] || { . \"$CHOP_VAR/ports.env\"; verify_host; }\n%s",
         command);
 }
 
