@@ -44,7 +44,8 @@ static void on_connect(struct mosquitto *mosq, void *ctx, int rc) {
     struct mqtt *m = ctx;
     m->n_subscribed = 0;
     if (rc != 0) return; /* the broker closes */
-    for (size_t i = 0; i < m->n_topics; i++) (void)mosquitto_subscribe(mosq, NULL, m->o.topics[i], 1);
+    for (size_t i = 0; i < m->n_topics; i++)
+        (void)mosquitto_subscribe(mosq, NULL, m->o.topics[i], 1);
 }
 
 static void on_subscribe(struct mosquitto *mosq, void *ctx, int mid, int n, const int *granted) {
@@ -99,7 +100,8 @@ static chop_err set_up(struct mqtt *m) {
     mosquitto_subscribe_callback_set(m->m, on_subscribe);
     mosquitto_message_callback_set(m->m, on_message);
     mosquitto_publish_callback_set(m->m, on_publish);
-    while (m->o.topics[m->n_topics] && m->n_topics < TOPICS_MAX) m->n_topics++;
+    while (m->o.topics[m->n_topics] && m->n_topics < TOPICS_MAX)
+        m->n_topics++;
     TRY(set_tls(m));
     if (!m->o.will_topic) return NULL;
     int rc = mosquitto_will_set(m->m, m->o.will_topic, (int)m->o.will.n, m->o.will.p, 1, true);
@@ -191,7 +193,8 @@ void mqtt_wake(struct mqtt *m) {
 
 static void say_goodbye(struct mqtt *m) {
     int64_t until = chop_mono_ns() + (int64_t)GOODBYE_MS * 1000000;
-    while (m->connected && m->waiting > 0 && chop_mono_ns() < until) mqtt_turn(m, 50);
+    while (m->connected && m->waiting > 0 && chop_mono_ns() < until)
+        mqtt_turn(m, 50);
     if (!m->connected) return;
     (void)mosquitto_disconnect(m->m);
     (void)mosquitto_loop_write(m->m, 1);

@@ -6,7 +6,8 @@ struct enrol_options {
     const char *url, *printer_id, *code, *dir;
     const char *ca_file; /* of the gateway; NULL: the system's */
 };
-/* Makes keys (or takes those that are there), enrols over HTTP, stores what came. May be repeated with the same code. */
+/* Makes keys (or takes those that are there), enrols over HTTP, stores what came. May be repeated with the same code.
+ */
 chop_err command_enrol(const struct enrol_options *o) CHOP_MUSTCHECK;
 
 struct run_options {

@@ -1,5 +1,5 @@
-/* dir: the printer's directory: sign.pem and seal.pem (keys, made once), tls.pem, ca.pem, printer-cert.signed, root.spki,
- * manifest.signed (of enrolment) and printer.json (id, broker). Beside them lie journal.db and witness. */
+/* dir: the printer's directory: sign.pem and seal.pem (keys, made once), tls.pem, ca.pem, printer-cert.signed,
+ * root.spki, manifest.signed (of enrolment) and printer.json (id, broker). Beside them lie journal.db and witness. */
 #pragma once
 #include "arena.h"
 #include "crypto.h"

@@ -47,24 +47,26 @@ static chop_err make_request(const struct enrol_options *o, struct printer_dir *
     return pbjson_print(&r, d->mem, ret_json);
 }
 
-static chop_err post(const struct enrol_options *o, struct printer_dir *d, struct chop_bytes json,
-    Pb__EnrolReply **ret_reply) {
+static chop_err post(
+    const struct enrol_options *o, struct printer_dir *d, struct chop_bytes json, Pb__EnrolReply **ret_reply) {
     static const char *const headers[] = { "Content-Type: application/json", NULL };
-    struct httpc_options options = { .allow_private = true, .ca_file = o->ca_file, .timeout_ms = ENROL_TIMEOUT_MS,
-        .max_reply = ENROL_MAX_REPLY };
+    struct httpc_options options = {
+        .allow_private = true, .ca_file = o->ca_file, .timeout_ms = ENROL_TIMEOUT_MS, .max_reply = ENROL_MAX_REPLY
+    };
     struct httpc *http;
     struct httpc_reply reply;
     TRY(check_url(o->url, &options.allow_http));
     TRY(httpc_new(&options, &http));
     size_t n = strlen(o->url);
-    while (n > 0 && o->url[n - 1] == '/') n--;
+    while (n > 0 && o->url[n - 1] == '/')
+        n--;
     const char *url = arena_printf(d->mem, "%.*s/v1/printers/enrol", (int)n, o->url);
     chop_err e = httpc_send(http, "POST", url, headers, json, d->mem, &reply);
     httpc_free(http);
     TRY(e);
     if (reply.status != 200)
-        return CHOP_FAIL(EPEER, "--enrol", "HTTP %ld: %.*s", reply.status, (int)(reply.body.n > 160 ? 160 : reply.body.n),
-            (const char *)reply.body.p);
+        return CHOP_FAIL(EPEER, "--enrol", "HTTP %ld: %.*s", reply.status,
+            (int)(reply.body.n > 160 ? 160 : reply.body.n), (const char *)reply.body.p);
     struct pbjson_limits limits = PBJSON_LIMITS;
     return pbjson_read(&pb__enrol_reply__descriptor, reply.body, &limits, d->mem, ret_reply);
 }

@@ -1,136 +1,21 @@
-#include "journal_sqlite.h"
-
+#include "journal_db.h"
 #include "journal_sql.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define CHALLENGES_MAX 1024
 #define BUSY_MS 5000
-#define STATEMENTS_MAX 32
-
-struct journal_sqlite {
-    sqlite3 *db;
-    uint64_t turns;
-    char witness[512], dir[480];
-    struct { /* prepared once each, found by the text's address */
-        const char *sql;
-        sqlite3_stmt *stmt;
-    } cache[STATEMENTS_MAX];
-};
-
-/* ---- statements ---- */
-static chop_err store_fail(struct journal_sqlite *j) {
-    return CHOP_FAIL(ESTORE, "journal", "%s", sqlite3_errmsg(j->db));
-}
-
-/* sql must be a literal: its address is the key. */
-static chop_err prepare(struct journal_sqlite *j, const char *sql, sqlite3_stmt **ret_stmt) {
-    size_t i = 0;
-    while (i < STATEMENTS_MAX && j->cache[i].sql && j->cache[i].sql != sql) i++;
-    if (i == STATEMENTS_MAX) return CHOP_FAIL(EINTERNAL, "journal", "more than %d statements", STATEMENTS_MAX);
-    if (!j->cache[i].sql) {
-        if (sqlite3_prepare_v3(j->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &j->cache[i].stmt, NULL) != SQLITE_OK)
-            return store_fail(j);
-        j->cache[i].sql = sql;
-    }
-    sqlite3_reset(j->cache[i].stmt);
-    *ret_stmt = j->cache[i].stmt;
-    return NULL;
-}
-
-static void bind_text(sqlite3_stmt *s, int i, const char *text) {
-    sqlite3_bind_text(s, i, text, -1, SQLITE_STATIC);
-}
-
-static void bind_int(sqlite3_stmt *s, int i, int64_t n) {
-    sqlite3_bind_int64(s, i, n);
-}
-
-static void bind_bytes(sqlite3_stmt *s, int i, const void *p, size_t n) {
-    sqlite3_bind_blob64(s, i, p, n, SQLITE_STATIC);
-}
-
-/* Runs a statement that gives no rows. */
-static chop_err run(struct journal_sqlite *j, sqlite3_stmt *s) {
-    int rc = sqlite3_step(s);
-    sqlite3_reset(s);
-    return rc == SQLITE_DONE ? NULL : store_fail(j);
-}
-
-/* One row, to be read and then reset; ENOTFOUND. */
-static chop_err row(struct journal_sqlite *j, sqlite3_stmt *s) {
-    int rc = sqlite3_step(s);
-    if (rc == SQLITE_ROW) return NULL;
-    sqlite3_reset(s);
-    return rc == SQLITE_DONE ? CHOP_ERR(ENOTFOUND) : store_fail(j);
-}
-
-static chop_err exec(struct journal_sqlite *j, const char *sql) {
-    return sqlite3_exec(j->db, sql, NULL, NULL, NULL) == SQLITE_OK ? NULL : store_fail(j);
-}
-
-/* Ends a transaction that went well or not; the first error counts. */
-static chop_err end(struct journal_sqlite *j, chop_err e) {
-    if (!e) e = exec(j, "COMMIT");
-    if (e) (void)sqlite3_exec(j->db, "ROLLBACK", NULL, NULL, NULL);
-    return e;
-}
-
-static void copy_column(sqlite3_stmt *s, int col, char *out, size_t size) {
-    const char *text = (const char *)sqlite3_column_text(s, col);
-    (void)snprintf(out, size, "%s", text ? text : "");
-}
-
-static void copy_digest(sqlite3_stmt *s, int col, uint8_t out[32]) {
-    memset(out, 0, 32);
-    if (sqlite3_column_bytes(s, col) == 32) memcpy(out, sqlite3_column_blob(s, col), 32);
-}
-
-static chop_err copy_blob(sqlite3_stmt *s, int col, uint8_t *out, size_t size, size_t *ret_n) {
-    size_t n = (size_t)sqlite3_column_bytes(s, col);
-    if (n > size) return CHOP_ERR(ELIMIT);
-    if (n) memcpy(out, sqlite3_column_blob(s, col), n);
-    *ret_n = n;
-    return n ? NULL : CHOP_ERR(ENOTFOUND);
-}
-
-/* ---- the witness ---- */
-static chop_err witness_read(const char *path, uint64_t *ret_turns) {
-    CHOP_CLEANUP(chop_close_p) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char text[32] = "";
-    if (fd < 0) {
-        *ret_turns = 0;
-        return errno == ENOENT ? NULL : CHOP_FAIL(ESTORE, "witness", "%s: %s", path, strerror(errno));
-    }
-    if (read(fd, text, sizeof text - 1) < 0) return CHOP_FAIL(ESTORE, "witness", "%s", strerror(errno));
-    *ret_turns = strtoull(text, NULL, 10);
-    return NULL;
-}
-
-/* Fixed width and one sector: overwritten in place, it is either the old or the new number. */
-static chop_err witness_write(struct journal_sqlite *j) {
-    char text[32];
-    int n = snprintf(text, sizeof text, "%020" PRIu64 "\n", j->turns);
-    CHOP_CLEANUP(chop_close_p) int fd = open(j->witness, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || pwrite(fd, text, (size_t)n, 0) != n || fdatasync(fd) != 0)
-        return CHOP_FAIL(ESTORE, "witness", "%s: %s", j->witness, strerror(errno));
-    return NULL;
-}
 
 /* ---- state ---- */
 static chop_err sq_load(void *ctx, struct journal_state *ret_state) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT boot, seq, signed_time, last_time, turns FROM state", &s));
-    TRY(row(j, s));
+    TRY(jdb_prepare(j, "SELECT boot, seq, signed_time, last_time, turns FROM state", &s));
+    TRY(jdb_row(j, s));
     ret_state->boot = (uint64_t)sqlite3_column_int64(s, 0);
     ret_state->seq = (uint64_t)sqlite3_column_int64(s, 1);
     ret_state->signed_time = sqlite3_column_int64(s, 2);
@@ -143,9 +28,9 @@ static chop_err sq_load(void *ctx, struct journal_state *ret_state) {
 static chop_err sq_manifest_get(void *ctx, uint8_t *out, size_t size, size_t *ret_n) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT manifest FROM state", &s));
-    TRY(row(j, s));
-    chop_err e = copy_blob(s, 0, out, size, ret_n);
+    TRY(jdb_prepare(j, "SELECT manifest FROM state", &s));
+    TRY(jdb_row(j, s));
+    chop_err e = jdb_copy_blob(s, 0, out, size, ret_n);
     sqlite3_reset(s);
     return e;
 }
@@ -153,34 +38,34 @@ static chop_err sq_manifest_get(void *ctx, uint8_t *out, size_t size, size_t *re
 static chop_err sq_manifest_put(void *ctx, struct chop_bytes packed) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "UPDATE state SET manifest = ?1", &s));
-    bind_bytes(s, 1, packed.p, packed.n);
-    return run(j, s);
+    TRY(jdb_prepare(j, "UPDATE state SET manifest = ?1", &s));
+    jdb_bind_bytes(s, 1, packed.p, packed.n);
+    return jdb_run(j, s);
 }
 
 static chop_err sq_time_put(void *ctx, int64_t signed_time) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "UPDATE state SET signed_time = max(signed_time, ?1)", &s));
-    bind_int(s, 1, signed_time);
-    return run(j, s);
+    TRY(jdb_prepare(j, "UPDATE state SET signed_time = max(signed_time, ?1)", &s));
+    jdb_bind_int(s, 1, signed_time);
+    return jdb_run(j, s);
 }
 
 static chop_err put_last_time(struct journal_sqlite *j, int64_t now) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "UPDATE state SET last_time = max(last_time, ?1)", &s));
-    bind_int(s, 1, now);
-    return run(j, s);
+    TRY(jdb_prepare(j, "UPDATE state SET last_time = max(last_time, ?1)", &s));
+    jdb_bind_int(s, 1, now);
+    return jdb_run(j, s);
 }
 
 /* ---- challenges ---- */
 static chop_err prune_challenges(struct journal_sqlite *j, int64_t now) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "DELETE FROM challenge WHERE expires_at < ?1", &s));
-    bind_int(s, 1, now);
-    TRY(run(j, s));
-    TRY(prepare(j, "SELECT count(*) FROM challenge", &s));
-    TRY(row(j, s));
+    TRY(jdb_prepare(j, "DELETE FROM challenge WHERE expires_at < ?1", &s));
+    jdb_bind_int(s, 1, now);
+    TRY(jdb_run(j, s));
+    TRY(jdb_prepare(j, "SELECT count(*) FROM challenge", &s));
+    TRY(jdb_row(j, s));
     int64_t n = sqlite3_column_int64(s, 0);
     sqlite3_reset(s);
     return n < CHALLENGES_MAX ? NULL : CHOP_FAIL(EBUSY, "challenge", "%d challenges are open", CHALLENGES_MAX);
@@ -189,26 +74,26 @@ static chop_err prune_challenges(struct journal_sqlite *j, int64_t now) {
 static chop_err add_challenge(struct journal_sqlite *j, const uint8_t digest[32], int64_t now, int64_t expires_at) {
     sqlite3_stmt *s;
     TRY(prune_challenges(j, now));
-    TRY(prepare(j, "INSERT INTO challenge VALUES (?1, ?2, ?3, 0)", &s));
-    bind_bytes(s, 1, digest, 32);
-    bind_int(s, 2, now);
-    bind_int(s, 3, expires_at);
-    TRY(run(j, s));
+    TRY(jdb_prepare(j, "INSERT INTO challenge VALUES (?1, ?2, ?3, 0)", &s));
+    jdb_bind_bytes(s, 1, digest, 32);
+    jdb_bind_int(s, 2, now);
+    jdb_bind_int(s, 3, expires_at);
+    TRY(jdb_run(j, s));
     return put_last_time(j, now);
 }
 
 static chop_err sq_challenge_put(void *ctx, const uint8_t digest[32], int64_t now, int64_t expires_at) {
     struct journal_sqlite *j = ctx;
-    TRY(exec(j, "BEGIN IMMEDIATE"));
-    return end(j, add_challenge(j, digest, now, expires_at));
+    TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
+    return jdb_end(j, add_challenge(j, digest, now, expires_at));
 }
 
 static chop_err sq_challenge_get(void *ctx, const uint8_t digest[32], struct journal_challenge *ret_challenge) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT expires_at, used FROM challenge WHERE digest = ?1", &s));
-    bind_bytes(s, 1, digest, 32);
-    TRY(row(j, s));
+    TRY(jdb_prepare(j, "SELECT expires_at, used FROM challenge WHERE digest = ?1", &s));
+    jdb_bind_bytes(s, 1, digest, 32);
+    TRY(jdb_row(j, s));
     ret_challenge->expires_at = sqlite3_column_int64(s, 0);
     ret_challenge->used = sqlite3_column_int(s, 1) != 0;
     sqlite3_reset(s);
@@ -219,9 +104,9 @@ static chop_err sq_challenge_get(void *ctx, const uint8_t digest[32], struct jou
 static chop_err sq_code_get(void *ctx, struct journal_code *ret_code) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT digits, expires_at, tries FROM code", &s));
-    TRY(row(j, s));
-    copy_column(s, 0, ret_code->digits, sizeof ret_code->digits);
+    TRY(jdb_prepare(j, "SELECT digits, expires_at, tries FROM code", &s));
+    TRY(jdb_row(j, s));
+    jdb_copy_column(s, 0, ret_code->digits, sizeof ret_code->digits);
     ret_code->expires_at = sqlite3_column_int64(s, 1);
     ret_code->tries = (uint32_t)sqlite3_column_int64(s, 2);
     sqlite3_reset(s);
@@ -231,26 +116,27 @@ static chop_err sq_code_get(void *ctx, struct journal_code *ret_code) {
 static chop_err sq_code_put(void *ctx, const struct journal_code *code) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "INSERT OR REPLACE INTO code VALUES (1, ?1, ?2, ?3)", &s));
-    bind_text(s, 1, code->digits);
-    bind_int(s, 2, code->expires_at);
-    bind_int(s, 3, code->tries);
-    return run(j, s);
+    TRY(jdb_prepare(j, "INSERT OR REPLACE INTO code VALUES (1, ?1, ?2, ?3)", &s));
+    jdb_bind_text(s, 1, code->digits);
+    jdb_bind_int(s, 2, code->expires_at);
+    jdb_bind_int(s, 3, code->tries);
+    return jdb_run(j, s);
 }
 
 static void read_pairing(sqlite3_stmt *s, struct journal_pairing *p) {
-    copy_column(s, 0, p->terminal_id, sizeof p->terminal_id);
-    copy_column(s, 1, p->member_id, sizeof p->member_id);
-    copy_digest(s, 2, p->pair_digest);
+    jdb_copy_column(s, 0, p->terminal_id, sizeof p->terminal_id);
+    jdb_copy_column(s, 1, p->member_id, sizeof p->member_id);
+    jdb_copy_digest(s, 2, p->pair_digest);
     p->paired_at = sqlite3_column_int64(s, 3);
 }
 
 static chop_err sq_pairing_get(void *ctx, const char *terminal_id, struct journal_pairing *ret_pairing) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT terminal_id, member_id, pair_digest, paired_at FROM pairing WHERE terminal_id = ?1", &s));
-    bind_text(s, 1, terminal_id);
-    TRY(row(j, s));
+    TRY(jdb_prepare(
+        j, "SELECT terminal_id, member_id, pair_digest, paired_at FROM pairing WHERE terminal_id = ?1", &s));
+    jdb_bind_text(s, 1, terminal_id);
+    TRY(jdb_row(j, s));
     read_pairing(s, ret_pairing);
     sqlite3_reset(s);
     return NULL;
@@ -258,43 +144,44 @@ static chop_err sq_pairing_get(void *ctx, const char *terminal_id, struct journa
 
 static chop_err add_pairing(struct journal_sqlite *j, const struct journal_pairing *p) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "INSERT OR REPLACE INTO pairing VALUES (?1, ?2, ?3, ?4)", &s));
-    bind_text(s, 1, p->terminal_id);
-    bind_text(s, 2, p->member_id);
-    bind_bytes(s, 3, p->pair_digest, 32);
-    bind_int(s, 4, p->paired_at);
-    TRY(run(j, s));
-    return exec(j, "DELETE FROM code");
+    TRY(jdb_prepare(j, "INSERT OR REPLACE INTO pairing VALUES (?1, ?2, ?3, ?4)", &s));
+    jdb_bind_text(s, 1, p->terminal_id);
+    jdb_bind_text(s, 2, p->member_id);
+    jdb_bind_bytes(s, 3, p->pair_digest, 32);
+    jdb_bind_int(s, 4, p->paired_at);
+    TRY(jdb_run(j, s));
+    return jdb_exec(j, "DELETE FROM code");
 }
 
 static chop_err sq_pairing_put(void *ctx, const struct journal_pairing *p) {
     struct journal_sqlite *j = ctx;
-    TRY(exec(j, "BEGIN IMMEDIATE"));
-    return end(j, add_pairing(j, p));
+    TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
+    return jdb_end(j, add_pairing(j, p));
 }
 
 /* ---- numbers ---- */
 static void read_number(sqlite3_stmt *s, struct journal_number *n) {
-    copy_column(s, 0, n->job_id, sizeof n->job_id);
-    copy_column(s, 1, n->allotment_id, sizeof n->allotment_id);
-    copy_column(s, 2, n->grant_id, sizeof n->grant_id);
+    jdb_copy_column(s, 0, n->job_id, sizeof n->job_id);
+    jdb_copy_column(s, 1, n->allotment_id, sizeof n->allotment_id);
+    jdb_copy_column(s, 2, n->grant_id, sizeof n->grant_id);
     n->number = (uint32_t)sqlite3_column_int64(s, 3);
     n->state = (enum journal_number_state)sqlite3_column_int(s, 4);
     n->started_at = sqlite3_column_int64(s, 5);
     n->ended_at = sqlite3_column_int64(s, 6);
-    copy_digest(s, 7, n->order_digest);
-    copy_digest(s, 8, n->envelope_digest);
+    jdb_copy_digest(s, 7, n->order_digest);
+    jdb_copy_digest(s, 8, n->envelope_digest);
 }
 
-#define NUMBER_COLUMNS "job_id, allotment_id, grant_id, number, state, started_at, ended_at, order_digest, envelope_digest"
+#define NUMBER_COLUMNS                                                                                                 \
+    "job_id, allotment_id, grant_id, number, state, started_at, ended_at, order_digest, envelope_digest"
 
 static chop_err sq_number_get(void *ctx, const char *allotment_id, uint32_t number, struct journal_number *ret_number) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT " NUMBER_COLUMNS " FROM number WHERE allotment_id = ?1 AND number = ?2", &s));
-    bind_text(s, 1, allotment_id);
-    bind_int(s, 2, number);
-    TRY(row(j, s));
+    TRY(jdb_prepare(j, "SELECT " NUMBER_COLUMNS " FROM number WHERE allotment_id = ?1 AND number = ?2", &s));
+    jdb_bind_text(s, 1, allotment_id);
+    jdb_bind_int(s, 2, number);
+    TRY(jdb_row(j, s));
     read_number(s, ret_number);
     sqlite3_reset(s);
     return NULL;
@@ -303,9 +190,11 @@ static chop_err sq_number_get(void *ctx, const char *allotment_id, uint32_t numb
 static chop_err sq_open_get(void *ctx, struct journal_number *ret_number) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT " NUMBER_COLUMNS " FROM number WHERE state IN (1, 2) "
-                    "ORDER BY allotment_id, number LIMIT 1", &s));
-    TRY(row(j, s));
+    TRY(jdb_prepare(j,
+        "SELECT " NUMBER_COLUMNS " FROM number WHERE state IN (1, 2) "
+        "ORDER BY allotment_id, number LIMIT 1",
+        &s));
+    TRY(jdb_row(j, s));
     read_number(s, ret_number);
     sqlite3_reset(s);
     return NULL;
@@ -314,11 +203,11 @@ static chop_err sq_open_get(void *ctx, struct journal_number *ret_number) {
 static chop_err sq_number_taken(void *ctx, const char *grant_id, uint32_t number, bool *ret_taken) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT EXISTS (SELECT 1 FROM number WHERE grant_id = ?1 AND number = ?2 AND state <> ?3)", &s));
-    bind_text(s, 1, grant_id);
-    bind_int(s, 2, number);
-    bind_int(s, 3, NUMBER_REFUSED);
-    TRY(row(j, s));
+    TRY(jdb_prepare(j, "SELECT EXISTS (SELECT 1 FROM number WHERE grant_id = ?1 AND number = ?2 AND state <> ?3)", &s));
+    jdb_bind_text(s, 1, grant_id);
+    jdb_bind_int(s, 2, number);
+    jdb_bind_int(s, 3, NUMBER_REFUSED);
+    TRY(jdb_row(j, s));
     *ret_taken = sqlite3_column_int(s, 0) != 0;
     sqlite3_reset(s);
     return NULL;
@@ -326,26 +215,26 @@ static chop_err sq_number_taken(void *ctx, const char *grant_id, uint32_t number
 
 static chop_err add_number(struct journal_sqlite *j, const struct journal_number *n) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "INSERT INTO number (" NUMBER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &s));
-    bind_text(s, 1, n->job_id);
-    bind_text(s, 2, n->allotment_id);
-    bind_text(s, 3, n->grant_id);
-    bind_int(s, 4, n->number);
-    bind_int(s, 5, n->state);
-    bind_int(s, 6, n->started_at);
-    bind_int(s, 7, n->ended_at);
-    bind_bytes(s, 8, n->order_digest, 32);
-    bind_bytes(s, 9, n->envelope_digest, 32);
-    return run(j, s);
+    TRY(jdb_prepare(j, "INSERT INTO number (" NUMBER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", &s));
+    jdb_bind_text(s, 1, n->job_id);
+    jdb_bind_text(s, 2, n->allotment_id);
+    jdb_bind_text(s, 3, n->grant_id);
+    jdb_bind_int(s, 4, n->number);
+    jdb_bind_int(s, 5, n->state);
+    jdb_bind_int(s, 6, n->started_at);
+    jdb_bind_int(s, 7, n->ended_at);
+    jdb_bind_bytes(s, 8, n->order_digest, 32);
+    jdb_bind_bytes(s, 9, n->envelope_digest, 32);
+    return jdb_run(j, s);
 }
 
 static chop_err use_challenge(struct journal_sqlite *j, const uint8_t digest[32]) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "UPDATE challenge SET used = 1 WHERE digest = ?1 AND used = 0", &s));
-    bind_bytes(s, 1, digest, 32);
-    TRY(run(j, s));
+    TRY(jdb_prepare(j, "UPDATE challenge SET used = 1 WHERE digest = ?1 AND used = 0", &s));
+    jdb_bind_bytes(s, 1, digest, 32);
+    TRY(jdb_run(j, s));
     if (sqlite3_changes(j->db) != 1) return CHOP_FAIL(ESTATE, "challenge", "not open any more");
-    return exec(j, "UPDATE state SET turns = turns + 1");
+    return jdb_exec(j, "UPDATE state SET turns = turns + 1");
 }
 
 static chop_err add_numbers(struct journal_sqlite *j, const struct journal_number *like, const uint32_t *numbers,
@@ -364,40 +253,42 @@ static chop_err add_numbers(struct journal_sqlite *j, const struct journal_numbe
 static chop_err sq_reserve(void *ctx, const struct journal_number *like, const uint32_t *numbers, size_t n,
     const uint8_t challenge_digest[32], int64_t now) {
     struct journal_sqlite *j = ctx;
-    TRY(exec(j, "BEGIN IMMEDIATE"));
-    TRY(end(j, add_numbers(j, like, numbers, n, challenge_digest, now)));
+    TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
+    TRY(jdb_end(j, add_numbers(j, like, numbers, n, challenge_digest, now)));
     j->turns++;
-    return witness_write(j);
+    return jdb_witness_write(j);
 }
 
-static chop_err update_number(struct journal_sqlite *j, enum journal_number_state from, const struct journal_number *n) {
+static chop_err update_number(
+    struct journal_sqlite *j, enum journal_number_state from, const struct journal_number *n) {
     sqlite3_stmt *s;
-    TRY(prepare(j,
+    TRY(jdb_prepare(j,
         "UPDATE number SET state = ?1, started_at = ?2, ended_at = ?3 "
         "WHERE allotment_id = ?4 AND number = ?5 AND state = ?6",
         &s));
-    bind_int(s, 1, n->state);
-    bind_int(s, 2, n->started_at);
-    bind_int(s, 3, n->ended_at);
-    bind_text(s, 4, n->allotment_id);
-    bind_int(s, 5, n->number);
-    bind_int(s, 6, from);
-    TRY(run(j, s));
+    jdb_bind_int(s, 1, n->state);
+    jdb_bind_int(s, 2, n->started_at);
+    jdb_bind_int(s, 3, n->ended_at);
+    jdb_bind_text(s, 4, n->allotment_id);
+    jdb_bind_int(s, 5, n->number);
+    jdb_bind_int(s, 6, from);
+    TRY(jdb_run(j, s));
     return sqlite3_changes(j->db) == 1 ? NULL : CHOP_FAIL(ESTATE, "number", "not %s", journal_fsm[from].name);
 }
 
 static chop_err add_report(struct journal_sqlite *j, const struct journal_number *n, const struct journal_report *r) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "INSERT INTO report (seq, allotment_id, number, digest, bytes) VALUES (?1, ?2, ?3, ?4, ?5)", &s));
-    bind_int(s, 1, (int64_t)r->seq);
-    bind_text(s, 2, n->allotment_id);
-    bind_int(s, 3, n->number);
-    bind_bytes(s, 4, r->digest, 32);
-    bind_bytes(s, 5, r->bytes.p, r->bytes.n);
-    TRY(run(j, s));
-    TRY(prepare(j, "UPDATE state SET seq = ?1", &s));
-    bind_int(s, 1, (int64_t)r->seq);
-    return run(j, s);
+    TRY(jdb_prepare(
+        j, "INSERT INTO report (seq, allotment_id, number, digest, bytes) VALUES (?1, ?2, ?3, ?4, ?5)", &s));
+    jdb_bind_int(s, 1, (int64_t)r->seq);
+    jdb_bind_text(s, 2, n->allotment_id);
+    jdb_bind_int(s, 3, n->number);
+    jdb_bind_bytes(s, 4, r->digest, 32);
+    jdb_bind_bytes(s, 5, r->bytes.p, r->bytes.n);
+    TRY(jdb_run(j, s));
+    TRY(jdb_prepare(j, "UPDATE state SET seq = ?1", &s));
+    jdb_bind_int(s, 1, (int64_t)r->seq);
+    return jdb_run(j, s);
 }
 
 static chop_err move_number(struct journal_sqlite *j, enum journal_number_state from, const struct journal_number *n,
@@ -410,78 +301,78 @@ static chop_err move_number(struct journal_sqlite *j, enum journal_number_state 
 static chop_err sq_move(void *ctx, enum journal_number_state from, const struct journal_number *n,
     const struct journal_report *report, int64_t now) {
     struct journal_sqlite *j = ctx;
-    TRY(exec(j, "BEGIN IMMEDIATE"));
-    return end(j, move_number(j, from, n, report, now));
+    TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
+    return jdb_end(j, move_number(j, from, n, report, now));
 }
 
 /* ---- reports ---- */
-static chop_err sq_report_get(void *ctx, const char *allotment_id, uint32_t number, uint8_t *out, size_t size,
-    size_t *ret_n) {
+static chop_err sq_report_get(
+    void *ctx, const char *allotment_id, uint32_t number, uint8_t *out, size_t size, size_t *ret_n) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT bytes FROM report WHERE allotment_id = ?1 AND number = ?2", &s));
-    bind_text(s, 1, allotment_id);
-    bind_int(s, 2, number);
-    TRY(row(j, s));
-    chop_err e = copy_blob(s, 0, out, size, ret_n);
+    TRY(jdb_prepare(j, "SELECT bytes FROM report WHERE allotment_id = ?1 AND number = ?2", &s));
+    jdb_bind_text(s, 1, allotment_id);
+    jdb_bind_int(s, 2, number);
+    TRY(jdb_row(j, s));
+    chop_err e = jdb_copy_blob(s, 0, out, size, ret_n);
     sqlite3_reset(s);
     return e;
 }
 
-chop_err journal_sqlite_reports(struct journal_sqlite *j, size_t limit, void (*fn)(void *ctx, struct chop_bytes packed),
-    void *ctx) {
+chop_err journal_sqlite_reports(
+    struct journal_sqlite *j, size_t limit, void (*fn)(void *ctx, struct chop_bytes packed), void *ctx) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "SELECT bytes FROM report WHERE acked = 0 ORDER BY seq LIMIT ?1", &s));
-    bind_int(s, 1, (int64_t)limit);
+    TRY(jdb_prepare(j, "SELECT bytes FROM report WHERE acked = 0 ORDER BY seq LIMIT ?1", &s));
+    jdb_bind_int(s, 1, (int64_t)limit);
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
         fn(ctx, CHOP_BYTES(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)));
     sqlite3_reset(s);
-    return rc == SQLITE_DONE ? NULL : store_fail(j);
+    return rc == SQLITE_DONE ? NULL : jdb_fail(j);
 }
 
-chop_err journal_sqlite_ack(struct journal_sqlite *j, const char *allotment_id, uint32_t number,
-    struct chop_bytes digest) {
+chop_err journal_sqlite_ack(
+    struct journal_sqlite *j, const char *allotment_id, uint32_t number, struct chop_bytes digest) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "UPDATE report SET acked = 1 WHERE allotment_id = ?1 AND number = ?2 AND digest = ?3", &s));
-    bind_text(s, 1, allotment_id);
-    bind_int(s, 2, number);
-    bind_bytes(s, 3, digest.p, digest.n);
-    return run(j, s);
+    TRY(jdb_prepare(j, "UPDATE report SET acked = 1 WHERE allotment_id = ?1 AND number = ?2 AND digest = ?3", &s));
+    jdb_bind_text(s, 1, allotment_id);
+    jdb_bind_int(s, 2, number);
+    jdb_bind_bytes(s, 3, digest.p, digest.n);
+    return jdb_run(j, s);
 }
 
 chop_err journal_sqlite_unpair(struct journal_sqlite *j, const char *terminal_id) {
     sqlite3_stmt *s;
-    TRY(prepare(j, "DELETE FROM pairing WHERE terminal_id = ?1", &s));
-    bind_text(s, 1, terminal_id);
-    TRY(run(j, s));
+    TRY(jdb_prepare(j, "DELETE FROM pairing WHERE terminal_id = ?1", &s));
+    jdb_bind_text(s, 1, terminal_id);
+    TRY(jdb_run(j, s));
     return sqlite3_changes(j->db) == 1 ? NULL : CHOP_FAIL(ENOTFOUND, NULL, "no pairing with %s", terminal_id);
 }
 
-chop_err journal_sqlite_pairings(struct journal_sqlite *j, void (*fn)(void *ctx, const struct journal_pairing *p),
-    void *ctx) {
+chop_err journal_sqlite_pairings(
+    struct journal_sqlite *j, void (*fn)(void *ctx, const struct journal_pairing *p), void *ctx) {
     sqlite3_stmt *s;
     struct journal_pairing p;
-    TRY(prepare(j, "SELECT terminal_id, member_id, pair_digest, paired_at FROM pairing ORDER BY paired_at", &s));
+    TRY(jdb_prepare(j, "SELECT terminal_id, member_id, pair_digest, paired_at FROM pairing ORDER BY paired_at", &s));
     int rc;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
         read_pairing(s, &p);
         fn(ctx, &p);
     }
     sqlite3_reset(s);
-    return rc == SQLITE_DONE ? NULL : store_fail(j);
+    return rc == SQLITE_DONE ? NULL : jdb_fail(j);
 }
 
 /* ---- opening ---- */
 /* The journal writes first, so it may be one ahead; anything else means that one of the two is not what it was. */
 static chop_err check_witness(struct journal_sqlite *j) {
     uint64_t seen = 0;
-    TRY(witness_read(j->witness, &seen));
+    TRY(jdb_witness_read(j->witness, &seen));
     if (seen == j->turns || seen + 1 == j->turns) return NULL;
     (void)fprintf(stderr, "journal and witness disagree (%" PRIu64 ", %" PRIu64 "): all challenges are dropped\n",
         j->turns, seen);
     if (seen > j->turns) j->turns = seen;
-    return exec(j, "DELETE FROM challenge; DELETE FROM code");
+    return jdb_exec(j, "DELETE FROM challenge; DELETE FROM code");
 }
 
 static chop_err count_boot(struct journal_sqlite *j) {
@@ -490,10 +381,10 @@ static chop_err count_boot(struct journal_sqlite *j) {
     TRY(sq_load(j, &st));
     TRY(check_witness(j));
     j->turns++;
-    TRY(prepare(j, "UPDATE state SET boot = boot + 1, turns = ?1", &s));
-    bind_int(s, 1, (int64_t)j->turns);
-    TRY(run(j, s));
-    return witness_write(j);
+    TRY(jdb_prepare(j, "UPDATE state SET boot = boot + 1, turns = ?1", &s));
+    jdb_bind_int(s, 1, (int64_t)j->turns);
+    TRY(jdb_run(j, s));
+    return jdb_witness_write(j);
 }
 
 static chop_err open_file(struct journal_sqlite *j) {
@@ -503,11 +394,12 @@ static chop_err open_file(struct journal_sqlite *j) {
     mode_t old = umask(077);
     int rc = sqlite3_open(path, &j->db);
     umask(old);
-    if (rc != SQLITE_OK) return store_fail(j);
+    if (rc != SQLITE_OK) return jdb_fail(j);
     sqlite3_busy_timeout(j->db, BUSY_MS);
-    /* EXTRA also syncs the directory after the rollback journal is removed: without it a commit may come back undone. */
-    TRY(exec(j, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON"));
-    return exec(j, journal_sql);
+    /* EXTRA also syncs the directory after the rollback journal is removed: without it a commit may come back undone.
+     */
+    TRY(jdb_exec(j, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON"));
+    return jdb_exec(j, journal_sql);
 }
 
 chop_err journal_sqlite_open(const char *dir, bool boot, struct journal_sqlite **ret_journal) {
@@ -523,7 +415,8 @@ chop_err journal_sqlite_open(const char *dir, bool boot, struct journal_sqlite *
 
 void journal_sqlite_close(struct journal_sqlite *j) {
     if (!j) return;
-    for (size_t i = 0; i < STATEMENTS_MAX; i++) sqlite3_finalize(j->cache[i].stmt);
+    for (size_t i = 0; i < STATEMENTS_MAX; i++)
+        sqlite3_finalize(j->cache[i].stmt);
     sqlite3_close(j->db);
     free(j);
 }

@@ -1,8 +1,9 @@
 /* The journal in an SQLite file: synchronous=FULL, no write-ahead log: a commit is on the disk when it returns.
  *
- * Beside it stands a witness, a second small file with a counter that both hold and that moves at each start and at each
- * reservation. A journal that is lost, or was put back from a copy, disagrees with it: then all challenges are dropped, so
- * that every job ordered before is refused. A device with a monotonic hardware counter keeps the witness there. */
+ * Beside it stands a witness, a second small file with a counter that both hold and that moves at each start and at
+ * each reservation. A journal that is lost, or was put back from a copy, disagrees with it: then all challenges are
+ * dropped, so that every job ordered before is refused. A device with a monotonic hardware counter keeps the witness
+ * there. */
 #pragma once
 #include "core.h"
 
@@ -16,11 +17,11 @@ struct printer_journal journal_sqlite_of(struct journal_sqlite *j);
 
 /* ---- what only the daemon needs ---- */
 /* Calls fn for each report that is not acknowledged, oldest first, at most `limit`. */
-chop_err journal_sqlite_reports(struct journal_sqlite *j, size_t limit, void (*fn)(void *ctx, struct chop_bytes packed),
-    void *ctx) CHOP_MUSTCHECK;
+chop_err journal_sqlite_reports(
+    struct journal_sqlite *j, size_t limit, void (*fn)(void *ctx, struct chop_bytes packed), void *ctx) CHOP_MUSTCHECK;
 /* Marks the report with this digest as acknowledged. */
-chop_err journal_sqlite_ack(struct journal_sqlite *j, const char *allotment_id, uint32_t number, struct chop_bytes digest)
-    CHOP_MUSTCHECK;
+chop_err journal_sqlite_ack(
+    struct journal_sqlite *j, const char *allotment_id, uint32_t number, struct chop_bytes digest) CHOP_MUSTCHECK;
 chop_err journal_sqlite_unpair(struct journal_sqlite *j, const char *terminal_id) CHOP_MUSTCHECK;
-chop_err journal_sqlite_pairings(struct journal_sqlite *j, void (*fn)(void *ctx, const struct journal_pairing *p),
-    void *ctx) CHOP_MUSTCHECK;
+chop_err journal_sqlite_pairings(
+    struct journal_sqlite *j, void (*fn)(void *ctx, const struct journal_pairing *p), void *ctx) CHOP_MUSTCHECK;

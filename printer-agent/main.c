@@ -26,8 +26,26 @@ static const char usage[] =
     "Tests: CHOP_PRINTER_FAULT=prepare:K|ink:K fails the K-th impression, CHOP_PRINTER_DELAY_MS slows each.\n"
     "  --help --version\n";
 
-enum choice { OPT_DIR = 1, OPT_ENROL, OPT_PRINTER_ID, OPT_CODE, OPT_CA, OPT_PAIR, OPT_PAIRINGS, OPT_UNPAIR, OPT_OUTPUT,
-    OPT_OUT, OPT_PAPER, OPT_DPI, OPT_WIDTH, OPT_DRAW, OPT_RESEND, OPT_HELP, OPT_VERSION, OPT_COUNT };
+enum choice {
+    OPT_DIR = 1,
+    OPT_ENROL,
+    OPT_PRINTER_ID,
+    OPT_CODE,
+    OPT_CA,
+    OPT_PAIR,
+    OPT_PAIRINGS,
+    OPT_UNPAIR,
+    OPT_OUTPUT,
+    OPT_OUT,
+    OPT_PAPER,
+    OPT_DPI,
+    OPT_WIDTH,
+    OPT_DRAW,
+    OPT_RESEND,
+    OPT_HELP,
+    OPT_VERSION,
+    OPT_COUNT
+};
 static const struct option options[] = {
     { "dir", required_argument, NULL, OPT_DIR },
     { "enrol", required_argument, NULL, OPT_ENROL },
@@ -55,8 +73,8 @@ static const char *text_of(const char *const *v, enum choice o, const char *name
     return v[o] ? v[o] : env && env[0] ? env : fallback;
 }
 
-static chop_err int_of(const char *const *v, enum choice o, const char *name, const char *fallback, long min, long max,
-    long *ret) {
+static chop_err int_of(
+    const char *const *v, enum choice o, const char *name, const char *fallback, long min, long max, long *ret) {
     char *end;
     const char *text = text_of(v, o, name, fallback);
     *ret = strtol(text, &end, 10);

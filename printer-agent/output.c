@@ -43,7 +43,8 @@ static chop_err output_prepare(void *ctx, const struct printer_page *page) {
 
 static void take_time(int ms) {
     struct timespec t = { ms / 1000, (long)(ms % 1000) * 1000000 };
-    while (ms > 0 && nanosleep(&t, &t) != 0 && errno == EINTR) {}
+    while (ms > 0 && nanosleep(&t, &t) != 0 && errno == EINTR) {
+    }
 }
 
 static chop_err output_ink(void *ctx, const struct printer_page *page) {
@@ -62,9 +63,7 @@ static chop_err read_fault(struct output *o) {
 }
 
 static chop_err find_driver(struct output *o) {
-    o->driver = strcmp(o->o.kind, "page") == 0   ? &output_page
-                : strcmp(o->o.kind, "null") == 0 ? &output_null
-                                                 : NULL;
+    o->driver = strcmp(o->o.kind, "page") == 0 ? &output_page : strcmp(o->o.kind, "null") == 0 ? &output_null : NULL;
     if (!o->driver) return CHOP_FAIL(EINVAL, "CHOP_PRINTER_OUTPUT", "wants page or null");
     if (o->driver == &output_page && !o->o.out) return CHOP_FAIL(EINVAL, "CHOP_PRINTER_OUT", "page wants a directory");
     if (o->o.out && mkdir(o->o.out, 0700) != 0 && errno != EEXIST)

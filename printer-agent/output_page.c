@@ -1,5 +1,6 @@
-/* The page driver: rasters the impression exactly as an inkjet head would get it, then lets chop-draw put the layers onto
- * the paper. Before ink: <out>/.work/<token>-{seal,marks,signature}.pbm and <token>.json. Ink: <out>/<token>.{pdf,png}. */
+/* The page driver: rasters the impression exactly as an inkjet head would get it, then lets chop-draw put the layers
+ * onto the paper. Before ink: <out>/.work/<token>-{seal,marks,signature}.pbm and <token>.json. Ink:
+ * <out>/<token>.{pdf,png}. */
 #include "outline.h"
 #include "output.h"
 
@@ -82,7 +83,8 @@ static chop_err read_sizes(const struct printer_page *page, struct sizes *s) {
     return page->signature.n ? outline_check(page->signature, &s->signature) : NULL;
 }
 
-static struct layout page_layout(const struct output_options *o, const struct printer_page *page, const struct sizes *s) {
+static struct layout page_layout(
+    const struct output_options *o, const struct printer_page *page, const struct sizes *s) {
     return layout_make(&(struct layout_in){
         .x_um = page->x_um,
         .y_um = page->y_um,

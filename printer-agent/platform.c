@@ -45,8 +45,8 @@ static chop_err platform_sign(void *ctx, struct chop_bytes head, struct chop_byt
     return crypto_sign(p->sign_key, CHOP_BYTES(text, head.n + body.n), out);
 }
 
-static chop_err platform_open(void *ctx, struct chop_bytes info, struct chop_bytes aad, struct chop_bytes sealed,
-    uint8_t *out, size_t *ret_n) {
+static chop_err platform_open(
+    void *ctx, struct chop_bytes info, struct chop_bytes aad, struct chop_bytes sealed, uint8_t *out, size_t *ret_n) {
     struct platform *p = ctx;
     struct chop_bytes plain;
     arena_reset(p->mem);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define AGENT_VERSION "chop-printer/1"
-#define QUEUE_MAX 8       /* envelopes that wait; beyond it the bridge sends again */
+#define QUEUE_MAX 8 /* envelopes that wait; beyond it the bridge sends again */
 #define RESEND_BATCH 100
 #define STATUS_MS 60000
 #define TURN_MS 1000
@@ -27,14 +27,15 @@ struct agent {
     struct output *output;
     struct printer_output output_fns;
     struct mqtt *mqtt;
-    struct arena *mem; /* of one message */
+    struct arena *mem;   /* of one message */
     char topics[6][160]; /* see topic() */
     struct envelope queue[QUEUE_MAX];
     size_t n_queue;
     int64_t resend_ms, next_resend_ms, next_status_ms;
 };
 enum topic { DOWN_ALL, DOWN_ASK, DOWN_ENVELOPE, UP_ANSWER, UP_REPORT, UP_STATUS };
-static const char *const topic_tails[] = { "down/#", "down/ask", "down/envelope", "up/answer", "up/report", "up/status" };
+static const char *const topic_tails[] = { "down/#", "down/ask", "down/envelope", "up/answer", "up/report",
+    "up/status" };
 
 static volatile sig_atomic_t stopping;
 static struct mqtt *volatile signal_mqtt;
@@ -213,8 +214,8 @@ static chop_err start_mqtt(struct agent *a) {
     Pb__PrinterStatus gone = PB__PRINTER_STATUS__INIT;
     struct chop_bytes will;
     for (size_t i = 0; i < CHOP_COUNT(topic_tails); i++)
-        (void)snprintf(a->topics[i], sizeof a->topics[i], "chop/v1/printer/%s/%s", a->device.core.printer_id,
-            topic_tails[i]);
+        (void)snprintf(
+            a->topics[i], sizeof a->topics[i], "chop/v1/printer/%s/%s", a->device.core.printer_id, topic_tails[i]);
     gone.boot_counter = a->device.core.at.boot;
     gone.manifest_version = a->device.core.manifest_version;
     gone.agent_version = PB_STR(AGENT_VERSION);
@@ -222,20 +223,22 @@ static chop_err start_mqtt(struct agent *a) {
     const char **topics = ARENA_ARRAY(d->mem, const char *, 2);
     if (!topics) return CHOP_ERR(EMEMORY);
     topics[0] = a->topics[DOWN_ALL];
-    return mqtt_new(&(struct mqtt_options){
-        .host = d->mqtt_host,
-        .port = d->mqtt_port,
-        .client_id = a->device.core.printer_id,
-        .ca_file = dir_path(d, "ca.pem"),
-        .cert_file = dir_path(d, "tls.pem"),
-        .key_file = dir_path(d, "sign.pem"),
-        .topics = topics,
-        .will_topic = a->topics[UP_STATUS],
-        .will = will,
-        .on_message = on_message,
-        .on_up = on_up,
-        .ctx = a,
-    }, &a->mqtt);
+    return mqtt_new(
+        &(struct mqtt_options){
+            .host = d->mqtt_host,
+            .port = d->mqtt_port,
+            .client_id = a->device.core.printer_id,
+            .ca_file = dir_path(d, "ca.pem"),
+            .cert_file = dir_path(d, "tls.pem"),
+            .key_file = dir_path(d, "sign.pem"),
+            .topics = topics,
+            .will_topic = a->topics[UP_STATUS],
+            .will = will,
+            .on_message = on_message,
+            .on_up = on_up,
+            .ctx = a,
+        },
+        &a->mqtt);
 }
 
 /* ---- life ---- */
@@ -267,8 +270,9 @@ static chop_err start(struct agent *a, const struct run_options *o) {
     TRY(output_new(&o->output, &a->output));
     a->output_fns = output_of(a->output);
     a->resend_ms = o->resend_ms;
-    struct device_options d = { .dir = o->dir, .boot = true, .output = &a->output_fns, .report = send_report,
-        .report_ctx = a };
+    struct device_options d = {
+        .dir = o->dir, .boot = true, .output = &a->output_fns, .report = send_report, .report_ctx = a
+    };
     TRY(device_start(&a->device, &d));
     return start_mqtt(a);
 }
@@ -276,7 +280,8 @@ static chop_err start(struct agent *a, const struct run_options *o) {
 static void agent_done(struct agent *a) {
     signal_mqtt = NULL;
     mqtt_free(a->mqtt);
-    for (size_t i = 0; i < a->n_queue; i++) free(a->queue[i].p);
+    for (size_t i = 0; i < a->n_queue; i++)
+        free(a->queue[i].p);
     device_done(&a->device);
     output_free(a->output);
     arena_free(a->mem);
@@ -294,7 +299,7 @@ chop_err command_run(const struct run_options *o) {
     log_start("printer", LOG_INFO);
     TRY(start(&a, o));
     catch_signals(a.mqtt);
-    log_line(LOG_INFO, "printer started", "printer", a.device.core.printer_id, "boot",
-        LOG_INT(a.device.core.at.boot), NULL);
+    log_line(
+        LOG_INFO, "printer started", "printer", a.device.core.printer_id, "boot", LOG_INT(a.device.core.at.boot), NULL);
     return serve(&a);
 }

@@ -1,6 +1,7 @@
-/* What the files of the bridge share. Two sides: rpc workers and event consumers, each with their own database connection;
- * and the link, one thread that owns the MQTT connection and a connection of its own. They meet in waiters.c (answers to
- * asks) and in the link's queue of messages to send; these two are the only places with a mutex. */
+/* What the files of the bridge share. Two sides: rpc workers and event consumers, each with their own database
+ * connection; and the link, one thread that owns the MQTT connection and a connection of its own. They meet in
+ * waiters.c (answers to asks) and in the link's queue of messages to send; these two are the only places with a mutex.
+ */
 #pragma once
 #include "app.h"
 #include "mqtt.h"
@@ -43,7 +44,8 @@ chop_err link_start(struct app *app, struct bridge *b, struct link **ret_link) C
 void link_stop(struct link *l);
 /* Something may be due to be delivered. Any thread. */
 void link_wake(struct link *l);
-/* Asks a printer and waits for its answer, at most ASK_MS: EUNREACHABLE; the printer's own error by its name. Any thread. */
+/* Asks a printer and waits for its answer, at most ASK_MS: EUNREACHABLE; the printer's own error by its name. Any
+ * thread. */
 chop_err link_ask(struct link *l, const char *printer_id, Pb__PrinterAsk *ask, struct arena *mem,
     Pb__PrinterAnswer **ret_answer) CHOP_MUSTCHECK;
 
@@ -54,8 +56,8 @@ struct link_call { /* one message or one round of deliveries */
     struct bridge *bridge;
 };
 /* Publishes to chop/v1/printer/<id>/down/<tail>. */
-chop_err link_publish(struct link *l, const char *printer_id, const char *tail, const void *message, struct arena *mem)
-    CHOP_MUSTCHECK;
+chop_err link_publish(
+    struct link *l, const char *printer_id, const char *tail, const void *message, struct arena *mem) CHOP_MUSTCHECK;
 /* A report: verified, committed with its event, acknowledged. An error means: not stored, let it come again. */
 chop_err report_receive(struct link_call *k, const char *printer_id, struct chop_bytes payload) CHOP_MUSTCHECK;
 chop_err status_receive(struct link_call *k, const char *printer_id, struct chop_bytes payload) CHOP_MUSTCHECK;

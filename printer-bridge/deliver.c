@@ -24,7 +24,8 @@ static chop_err deliver_all(struct link_call *k) {
     struct db_rows *r;
     TRY(DB_DO(k->c.db, "delivery_expire", I_(k->c.now)));
     TRY(DB_QUERY(k->c.db, &r, "delivery_due", I_(k->c.now)));
-    for (size_t i = 0; i < db_count(r); i++) TRY(deliver_one(k, r, i));
+    for (size_t i = 0; i < db_count(r); i++)
+        TRY(deliver_one(k, r, i));
     return NULL;
 }
 

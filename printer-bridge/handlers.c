@@ -110,7 +110,8 @@ static chop_err store_printer(struct call *c, const Pb__EnrolPrinterReply *r) {
     TRY(trust_verify(c->trust, r->printer_cert, "printer-cert", c->now, NULL));
     TRY(pb_pack(r->printer_cert, c->mem, &cert));
     TRY(db_begin(c->db));
-    chop_err e = DB_DO(c->db, "printer_put", T_(r->printer_id), T_(r->organization_id), T_(r->name), B_(cert), I_(c->now));
+    chop_err e =
+        DB_DO(c->db, "printer_put", T_(r->printer_id), T_(r->organization_id), T_(r->name), B_(cert), I_(c->now));
     if (!e) e = db_commit(c->db);
     if (e) db_rollback(c->db);
     return e;

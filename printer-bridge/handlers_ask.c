@@ -20,8 +20,8 @@ static chop_err new_ask(struct call *c, const char *printer_id, Pb__PrinterAsk *
 }
 
 /* Statements of a printer are believed when its certificate says so, not because they came from the broker. */
-static chop_err verify_answer(struct call *c, const struct db_rows *printer, ProtobufCBinaryData packed, const char *type,
-    Pb__Signed **ret_signed) {
+static chop_err verify_answer(struct call *c, const struct db_rows *printer, ProtobufCBinaryData packed,
+    const char *type, Pb__Signed **ret_signed) {
     Pb__Signed *cert;
     Pb__PrinterCert *unpacked;
     TRY(PB_UNPACK(pb__signed, db_bytes(printer, 0, 6), c->mem, &cert));
@@ -51,7 +51,8 @@ HANDLER(get_challenge_call, Pb__GetPrinterRequest, Pb__ChallengeReply) {
     TRY(link_ask(b->link, in->printer_id, &ask, c->mem, &answer));
     TRY(verify_answer(c, r, answer->challenge, "challenge", &s));
     TRY(PB_UNPACK(pb__challenge, PB_BYTES(s->payload), c->mem, &challenge));
-    if (strcmp(challenge->printer_id, in->printer_id) != 0) return CHOP_FAIL(EPEER, NULL, "another printer's challenge");
+    if (strcmp(challenge->printer_id, in->printer_id) != 0)
+        return CHOP_FAIL(EPEER, NULL, "another printer's challenge");
     out->challenge = answer->challenge;
     out->printer_cert = PB_BIN(db_bytes(r, 0, 6));
     return NULL;

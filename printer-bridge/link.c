@@ -70,8 +70,8 @@ static chop_err read_answer(struct waiter *w, struct arena *mem, Pb__PrinterAnsw
     return NULL;
 }
 
-chop_err link_ask(struct link *l, const char *printer_id, Pb__PrinterAsk *ask, struct arena *mem,
-    Pb__PrinterAnswer **ret_answer) {
+chop_err link_ask(
+    struct link *l, const char *printer_id, Pb__PrinterAsk *ask, struct arena *mem, Pb__PrinterAnswer **ret_answer) {
     struct chop_bytes packed;
     struct waiter w = { .ask_id = ask->ask_id, .printer_id = printer_id };
     TRY(pb_pack(ask, mem, &packed));
@@ -85,7 +85,8 @@ chop_err link_ask(struct link *l, const char *printer_id, Pb__PrinterAsk *ask, s
 }
 
 /* ---- the thread's own ---- */
-chop_err link_publish(struct link *l, const char *printer_id, const char *tail, const void *message, struct arena *mem) {
+chop_err link_publish(
+    struct link *l, const char *printer_id, const char *tail, const void *message, struct arena *mem) {
     char topic[TOPIC_SIZE];
     struct chop_bytes packed;
     (void)snprintf(topic, sizeof topic, "chop/v1/printer/%s/down/%s", printer_id, tail);
@@ -212,26 +213,29 @@ static void turn(struct link *l) {
 
 static void *run(void *arg) {
     struct link *l = arg;
-    while (!atomic_load(&l->stopping)) turn(l);
+    while (!atomic_load(&l->stopping))
+        turn(l);
     return NULL;
 }
 
 /* ---- life ---- */
 static chop_err open_mqtt(struct link *l) {
     static const char *const topics[] = { "chop/v1/printer/+/up/#", NULL };
-    return mqtt_new(&(struct mqtt_options){
-        .host = l->bridge->mqtt_host,
-        .port = (uint16_t)l->bridge->mqtt_port,
-        .client_id = l->bridge->client_id,
-        .ca_file = l->bridge->ca,
-        .cert_file = l->bridge->cert,
-        .key_file = l->bridge->key,
-        .topics = topics,
-        .persistent = true,
-        .on_message = on_message,
-        .on_up = on_up,
-        .ctx = l,
-    }, &l->mqtt);
+    return mqtt_new(
+        &(struct mqtt_options){
+            .host = l->bridge->mqtt_host,
+            .port = (uint16_t)l->bridge->mqtt_port,
+            .client_id = l->bridge->client_id,
+            .ca_file = l->bridge->ca,
+            .cert_file = l->bridge->cert,
+            .key_file = l->bridge->key,
+            .topics = topics,
+            .persistent = true,
+            .on_message = on_message,
+            .on_up = on_up,
+            .ctx = l,
+        },
+        &l->mqtt);
 }
 
 static chop_err open_all(struct link *l) {

@@ -4,8 +4,10 @@
 #include "bridge_sql.h"
 
 #define CONF(key_, type_, member, fallback_, min_, max_, flags_, doc_)                                                 \
-    { .key = (key_), .type = (type_), .offset = offsetof(struct bridge, member), .fallback = (fallback_),              \
-        .min = (min_), .max = (max_), .flags = (flags_), .doc = (doc_) }
+    {                                                                                                                  \
+        .key = (key_), .type = (type_), .offset = offsetof(struct bridge, member), .fallback = (fallback_),            \
+        .min = (min_), .max = (max_), .flags = (flags_), .doc = (doc_)                                                 \
+    }
 
 static const struct conf_row conf[] = {
     CONF("MQTT_HOST", CONF_STR, mqtt_host, NULL, 1, 128, CONF_REQUIRED,

@@ -1,4 +1,5 @@
-/* Reports of printers: stored before the broker hears that they arrived (pitfall 12), acknowledged to the printer after. */
+/* Reports of printers: stored before the broker hears that they arrived (pitfall 12), acknowledged to the printer
+ * after. */
 #include "bridge.h"
 
 #include "metrics.h"
@@ -104,7 +105,8 @@ chop_err report_receive(struct link_call *k, const char *printer_id, struct chop
     chop_err e = verify(k, printer_id, payload, &x);
     if (e && !is_trouble(e)) {
         count("dropped");
-        log_line(LOG_ERROR, "report dropped", "printer", printer_id, "error", e->name, "detail", chop_detail_text(), NULL);
+        log_line(
+            LOG_ERROR, "report dropped", "printer", printer_id, "error", e->name, "detail", chop_detail_text(), NULL);
         return NULL;
     }
     TRY(e);

@@ -40,7 +40,8 @@ void waiters_add(struct waiters *w, struct waiter *one) {
 
 static void take_off(struct waiters *w, struct waiter *one) {
     struct waiter **at = &w->first;
-    while (*at && *at != one) at = &(*at)->next;
+    while (*at && *at != one)
+        at = &(*at)->next;
     if (*at) *at = one->next;
 }
 
@@ -48,7 +49,8 @@ bool waiters_wait(struct waiters *w, struct waiter *one, int64_t until_ns) {
     struct timespec until = { until_ns / 1000000000, until_ns % 1000000000 };
     (void)pthread_mutex_lock(&w->lock);
     int rc = 0;
-    while (!one->answer && rc != ETIMEDOUT) rc = pthread_cond_timedwait(&w->answered, &w->lock, &until);
+    while (!one->answer && rc != ETIMEDOUT)
+        rc = pthread_cond_timedwait(&w->answered, &w->lock, &until);
     take_off(w, one);
     (void)pthread_mutex_unlock(&w->lock);
     return one->answer != NULL;

@@ -1,6 +1,6 @@
-/* Bytes from the network into the core. The first byte chooses how deep they get: as a sealed envelope, as what lay in the
- * seal, as the envelope's payload or one of its statements (signatures are taken as good there), or as pair, time and
- * manifest. Nothing may crash, and without a real signature nothing may be inked. */
+/* Bytes from the network into the core. The first byte chooses how deep they get: as a sealed envelope, as what lay in
+ * the seal, as the envelope's payload or one of its statements (signatures are taken as good there), or as pair, time
+ * and manifest. Nothing may crash, and without a real signature nothing may be inked. */
 #include "core.h"
 
 #include "common.pb-c.h"
@@ -25,8 +25,8 @@ static chop_err fuzz_verify(void *ctx, const char *algorithm, struct chop_bytes 
     return believe ? NULL : CHOP_ERR(ESIGNATURE);
 }
 
-static chop_err fuzz_open(void *ctx, struct chop_bytes info, struct chop_bytes aad, struct chop_bytes sealed, uint8_t *out,
-    size_t *ret_n) {
+static chop_err fuzz_open(
+    void *ctx, struct chop_bytes info, struct chop_bytes aad, struct chop_bytes sealed, uint8_t *out, size_t *ret_n) {
     (void)ctx;
     (void)info;
     (void)aad;

@@ -1,4 +1,4 @@
-set(world ${CMAKE_CURRENT_LIST_DIR}/unit_core_world.c)
+set(world ${CMAKE_CURRENT_LIST_DIR}/unit_core_world.c ${CMAKE_CURRENT_LIST_DIR}/unit_core_mem.c)
 set(world_libs chop_printer_device chop_trust chop_pb chop_outline)
 chop_test(unit_core SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_core_tamper SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_tamper.c ${world} LIBS ${world_libs} LABELS unit)

@@ -65,7 +65,8 @@ static void a_job_is_printed_and_settled(void **state) {
     Pb__GetDeliveryRequest in = PB__GET_DELIVERY_REQUEST__INIT;
     Pb__Delivery *out;
     in.job_id = j.job_id;
-    assert_null(fixture_call("printer-bridge", &pb__printer_bridge__descriptor, "GetDelivery", &in, p->principal, &out));
+    assert_null(
+        fixture_call("printer-bridge", &pb__printer_bridge__descriptor, "GetDelivery", &in, p->principal, &out));
     assert_string_equal(out->state, "reported");
     pworld_printer_stop(pid);
 }
@@ -93,8 +94,8 @@ static void a_job_waits_for_its_printer(void **state) {
 static void die_at(const char *point, const char *outcomes) {
     struct job j;
     const char *mark = fixture_text("%s/failpoint-%s", fixture_dir(), point);
-    const char *const env[] = { fixture_text("CHOP_FAILPOINT=%s:2", point), fixture_text("CHOP_FAILPOINT_FILE=%s", mark),
-        "CHOP_PRINTER_RESEND_MS=200", NULL };
+    const char *const env[] = { fixture_text("CHOP_FAILPOINT=%s:2", point),
+        fixture_text("CHOP_FAILPOINT_FILE=%s", mark), "CHOP_PRINTER_RESEND_MS=200", NULL };
     pid_t pid = pworld_printer_start(p, env);
     struct chop_bytes packed;
     pworld_wait_online(p, true);
@@ -129,7 +130,8 @@ static void a_printer_killed_at_random_never_prints_twice(void **state) {
         struct chop_bytes packed;
         pworld_wait_online(p, true);
         chop_err e = pworld_job(p, &j, &packed);
-        for (int k = 0; e == CHOP_ERR(EUNREACHABLE) && k < 5; k++) e = pworld_job(p, &j, &packed);
+        for (int k = 0; e == CHOP_ERR(EUNREACHABLE) && k < 5; k++)
+            e = pworld_job(p, &j, &packed);
         assert_null(e);
         pworld_issue(p, &j, packed);
         for (int k = 0; k < 3; k++) {
@@ -194,12 +196,19 @@ static struct mqtt *connect_as(const char *cert, const char *name, const char *t
     static const char *topics[2];
     struct mqtt *m;
     topics[0] = topic;
-    assert_null(mqtt_new(&(struct mqtt_options){ .host = "localhost", .port = p->mqtt_port, .client_id = name,
-                             .ca_file = fixture_ca_cert_path(), .cert_file = fixture_text("%s.pem", cert),
-                             .key_file = fixture_text("%s.key", cert), .topics = topics,
-                             .on_message = listen_message, .on_up = listen_up, .ctx = l },
+    assert_null(mqtt_new(&(struct mqtt_options){ .host = "localhost",
+                             .port = p->mqtt_port,
+                             .client_id = name,
+                             .ca_file = fixture_ca_cert_path(),
+                             .cert_file = fixture_text("%s.pem", cert),
+                             .key_file = fixture_text("%s.key", cert),
+                             .topics = topics,
+                             .on_message = listen_message,
+                             .on_up = listen_up,
+                             .ctx = l },
         &m));
-    for (int i = 0; i < 100 && !l->up; i++) mqtt_turn(m, 50);
+    for (int i = 0; i < 100 && !l->up; i++)
+        mqtt_turn(m, 50);
     return m;
 }
 
@@ -215,11 +224,13 @@ static void nobody_speaks_or_listens_for_another_printer(void **state) {
     pid_t pid = pworld_printer_start(p, NULL);
     pworld_wait_online(p, true);
     Pb__PrinterStatus gone = PB__PRINTER_STATUS__INIT;
-    assert_null(mqtt_publish(m, fixture_text("chop/v1/printer/%s/up/status", p->w->printer_id),
-        world_pack(p->w, &gone), false));
-    for (int i = 0; i < 10; i++) mqtt_turn(m, 20);
+    assert_null(mqtt_publish(
+        m, fixture_text("chop/v1/printer/%s/up/status", p->w->printer_id), world_pack(p->w, &gone), false));
+    for (int i = 0; i < 10; i++)
+        mqtt_turn(m, 20);
     print_one_job(&j);
-    for (int i = 0; i < 10; i++) mqtt_turn(m, 20);
+    for (int i = 0; i < 10; i++)
+        mqtt_turn(m, 20);
     assert_int_equal(l.messages, 0);
     pworld_wait_online(p, true);
     mqtt_free(m);
@@ -240,15 +251,18 @@ static void a_forged_report_is_dropped_loudly(void **state) {
     assert_null(mqtt_publish(m, topic, world_sign(p->w, KEY_STRANGER, p->w->printer_id, "report", &r), false));
     assert_null(mqtt_publish(m, topic, world_sign(p->w, KEY_PRINTER, "prn_other", "report", &r), false));
     assert_null(mqtt_publish(m, topic, chop_str("garbage"), false));
-    for (int i = 0; i < 20; i++) mqtt_turn(m, 20);
+    for (int i = 0; i < 20; i++)
+        mqtt_turn(m, 20);
     fixture_sleep_ms(300);
     assert_string_equal(sql("SELECT count(*) FROM report WHERE allotment_id = 'alt_forged'"), "0");
     int dropped = 0;
-    for (const char *t = fixture_log("printer-bridge"); (t = strstr(t, "report dropped")); t++) dropped++;
+    for (const char *t = fixture_log("printer-bridge"); (t = strstr(t, "report dropped")); t++)
+        dropped++;
     assert_int_equal(dropped, 3);
     /* and by the right key it would have been taken */
     assert_null(mqtt_publish(m, topic, world_sign(p->w, KEY_PRINTER, p->w->printer_id, "report", &r), false));
-    for (int i = 0; i < 20; i++) mqtt_turn(m, 20);
+    for (int i = 0; i < 20; i++)
+        mqtt_turn(m, 20);
     pworld_wait_reports(p, n_reports += 1);
     mqtt_free(m);
 }

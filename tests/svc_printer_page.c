@@ -47,8 +47,14 @@ static struct printer_page make_page(uint8_t seed) {
     outline_begin(&w, seal, sizeof seal, (struct outline_size){ 40000, 40000 });
     outline_rect(&w, 0, 0, 40000, 1000);
     outline_rect(&w, 0, 39000, 40000, 1000);
-    return (struct printer_page){ .job_id = "job_1", .allotment_id = "alt_1", .number = seed, .token = token,
-        .serial = serial, .cipher = cipher, .marks = CHOP_BYTES(marks, n), .artwork = CHOP_BYTES(seal, outline_end(&w)),
+    return (struct printer_page){ .job_id = "job_1",
+        .allotment_id = "alt_1",
+        .number = seed,
+        .token = token,
+        .serial = serial,
+        .cipher = cipher,
+        .marks = CHOP_BYTES(marks, n),
+        .artwork = CHOP_BYTES(seal, outline_end(&w)),
         .page = 1 };
 }
 
@@ -61,8 +67,10 @@ static void expect_marks(const char *file) {
 
 static void print_at(uint8_t seed, uint32_t x_um, const char *paper) {
     struct output *o;
-    assert_null(output_new(&(struct output_options){ .kind = "page", .out = dir, .draw = DRAW_BIN, .paper = paper,
-                               .dpi = 600, .paper_width_um = 210000 }, &o));
+    assert_null(output_new(
+        &(struct output_options){
+            .kind = "page", .out = dir, .draw = DRAW_BIN, .paper = paper, .dpi = 600, .paper_width_um = 210000 },
+        &o));
     struct printer_output out = output_of(o);
     struct printer_page page = make_page(seed);
     page.x_um = x_um;
@@ -100,8 +108,10 @@ static void a_failing_drawer_is_an_error(void **state) {
     struct output *o;
     const char *const bad[] = { "/bin/false", "/nowhere/chop-draw" };
     for (size_t i = 0; i < CHOP_COUNT(bad); i++) {
-        assert_null(output_new(&(struct output_options){ .kind = "page", .out = dir, .draw = bad[i], .dpi = 600,
-                                   .paper_width_um = 210000 }, &o));
+        assert_null(output_new(
+            &(struct output_options){
+                .kind = "page", .out = dir, .draw = bad[i], .dpi = 600, .paper_width_um = 210000 },
+            &o));
         struct printer_output out = output_of(o);
         struct printer_page page = make_page(4);
         assert_null(out.prepare(out.ctx, &page));

@@ -30,15 +30,17 @@ static void crash_at(const char *point) {
     pworld_wait_online(p, true);
     assert_null(pworld_pair(p, pworld_code(p)));
     print_job(p, &j);
-    for (int i = 0; i < 500 && access(mark, F_OK) != 0; i++) fixture_sleep_ms(20);
+    for (int i = 0; i < 500 && access(mark, F_OK) != 0; i++)
+        fixture_sleep_ms(20);
     assert_int_equal(access(mark, F_OK), 0); /* the bridge died inside of its first report */
-    kill(pid, SIGSTOP); /* and nothing but the broker may speak for the printer */
+    kill(pid, SIGSTOP);                      /* and nothing but the broker may speak for the printer */
     fixture_kill(p->bridge);
     pworld_bridge_start(p, NULL);
     pworld_wait_reports(p, WORLD_NUMBERS);
     assert_string_equal(pworld_outcomes(p, &j), "1:printed 2:printed 3:printed");
-    assert_string_equal(fixture_sql("printer_bridge",
-                            "SELECT count(*) FROM outbox WHERE type = 'printer-bridge.report.received'"), "3");
+    assert_string_equal(
+        fixture_sql("printer_bridge", "SELECT count(*) FROM outbox WHERE type = 'printer-bridge.report.received'"),
+        "3");
     kill(pid, SIGCONT);
     pworld_printer_stop(pid);
     fixture_stop(p->bridge);

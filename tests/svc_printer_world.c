@@ -81,15 +81,16 @@ static uint16_t free_port(void) {
 
 /* As script/up does with deploy/mosquitto. */
 static void write_broker_config(struct printer_world *p) {
-    const char *const values[][2] = { { "@PORT@", fixture_text("%u", p->mqtt_port) }, { "@CA@", fixture_ca_cert_path() },
-        { "@CERT@", path_of("broker.pem") }, { "@KEY@", path_of("broker.key") }, { "@DATA@", path_of("broker") },
-        { "@ACL@", BROKER_DIR "/acl" },
+    const char *const values[][2] = { { "@PORT@", fixture_text("%u", p->mqtt_port) },
+        { "@CA@", fixture_ca_cert_path() }, { "@CERT@", path_of("broker.pem") }, { "@KEY@", path_of("broker.key") },
+        { "@DATA@", path_of("broker") }, { "@ACL@", BROKER_DIR "/acl" },
         { "@USER@", getuid() == 0 ? "root" : "mosquitto" } }; /* only root changes to it; the keys are ours */
     const char *in = read_file(BROKER_DIR "/mosquitto.conf.in");
     FILE *f = fopen(path_of("mosquitto.conf"), "we");
     while (f && *in) {
         size_t i = 0;
-        while (i < CHOP_COUNT(values) && strncmp(in, values[i][0], strlen(values[i][0])) != 0) i++;
+        while (i < CHOP_COUNT(values) && strncmp(in, values[i][0], strlen(values[i][0])) != 0)
+            i++;
         if (i == CHOP_COUNT(values)) {
             fputc(*in++, f);
         } else {
@@ -101,7 +102,9 @@ static void write_broker_config(struct printer_world *p) {
 }
 
 static bool broker_answers(uint16_t port) {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)
+    };
     CHOP_CLEANUP(chop_close_p) int fd = socket(AF_INET, SOCK_STREAM, 0);
     return connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
 }
@@ -109,7 +112,8 @@ static bool broker_answers(uint16_t port) {
 void pworld_broker_start(struct printer_world *p) {
     const char *const argv[] = { "/usr/sbin/mosquitto", "-c", path_of("mosquitto.conf"), NULL };
     p->broker = fixture_spawn(&(struct fixture_command){ .argv = argv, .log = path_of("mosquitto.log") });
-    for (int i = 0; i < WAIT_MS / 20 && !broker_answers(p->mqtt_port); i++) fixture_sleep_ms(20);
+    for (int i = 0; i < WAIT_MS / 20 && !broker_answers(p->mqtt_port); i++)
+        fixture_sleep_ms(20);
     if (!broker_answers(p->mqtt_port)) fixture_die("mosquitto does not start: %s", read_file(path_of("mosquitto.log")));
 }
 
@@ -150,7 +154,8 @@ static void answer_read_events(void *ctx, struct bus_msg *m) {
 static void announce(const struct played *x) {
     Pb__HeadAnnouncement a = PB__HEAD_ANNOUNCEMENT__INIT;
     uint64_t heads[OUTBOX_PARTITIONS] = { 0 };
-    for (size_t i = 0; i < x->n; i++) heads[x->events[i]->partition] = x->events[i]->position;
+    for (size_t i = 0; i < x->n; i++)
+        heads[x->events[i]->partition] = x->events[i]->position;
     a.producer = PB_STR(x->producer);
     a.epoch = 1;
     a.heads = heads;
@@ -165,7 +170,8 @@ static void play(struct played *x, const char *type, const char *key, const void
     e->producer = PB_STR(x->producer);
     e->partition = outbox_partition(key);
     e->position = 1;
-    for (size_t i = 0; i < x->n; i++) e->position += x->events[i]->partition == e->partition;
+    for (size_t i = 0; i < x->n; i++)
+        e->position += x->events[i]->partition == e->partition;
     e->epoch = 1;
     e->type = PB_STR(type);
     e->key = PB_STR(key);
@@ -250,12 +256,15 @@ static const char *enrol_reply(const char *text) {
     chop_err e = fixture_call("printer-bridge", &pb__printer_bridge__descriptor, "EnrolPrinter", in, NULL, &out);
     if (e) return fixture_text("HTTP/1.1 %d No\r\nContent-Length: %zu\r\n\r\n%s", e->http, strlen(e->name), e->name);
     MUST(pbjson_print(out, fixture_mem(), &json));
-    return arena_printf(fixture_mem(), "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s",
-        json.n, (int)json.n, (const char *)json.p);
+    return arena_printf(fixture_mem(),
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%.*s", json.n, (int)json.n,
+        (const char *)json.p);
 }
 
 static int listen_on(uint16_t port) {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)
+    };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&a, sizeof a) != 0 || listen(fd, 4) != 0) fixture_die("cannot listen");
@@ -312,7 +321,8 @@ void pworld_bridge_start(struct printer_world *p, const char *const *env) {
     all[n++] = fixture_text("CHOP_PRINTER_BRIDGE_MQTT_CERT=%s", path_of("bridge.pem"));
     all[n++] = fixture_text("CHOP_PRINTER_BRIDGE_MQTT_KEY=%s", path_of("bridge.key"));
     all[n++] = "CHOP_PRINTER_BRIDGE_RESEND_MS=300";
-    for (size_t i = 0; env && env[i] && n < CHOP_COUNT(all) - 1; i++) all[n++] = env[i];
+    for (size_t i = 0; env && env[i] && n < CHOP_COUNT(all) - 1; i++)
+        all[n++] = env[i];
     all[n] = NULL;
     p->bridge = fixture_start("printer-bridge", "bridge", all);
 }
@@ -363,7 +373,8 @@ pid_t pworld_printer_start(struct printer_world *p, const char *const *env) {
     size_t n = 0;
     all[n++] = "CHOP_PRINTER_OUTPUT=null";
     all[n++] = fixture_text("CHOP_PRINTER_OUT=%s", p->out);
-    for (size_t i = 0; env && env[i] && n < CHOP_COUNT(all) - 1; i++) all[n++] = env[i];
+    for (size_t i = 0; env && env[i] && n < CHOP_COUNT(all) - 1; i++)
+        all[n++] = env[i];
     all[n] = NULL;
     const char *const argv[] = { PRINTER_BIN, "--dir", p->dir, NULL };
     return fixture_spawn(&(struct fixture_command){ .argv = argv, .env = all, .log = path_of("printer.log") });
@@ -455,15 +466,16 @@ void pworld_wait_reports(struct printer_world *p, int n) {
 
 const char *pworld_outcomes(struct printer_world *p, const struct job *j) {
     (void)p;
-    return fixture_sql("printer_bridge",
-        fixture_text("SELECT string_agg(number || ':' || outcome, ' ' ORDER BY number) FROM report "
-                     "WHERE allotment_id = '%s'",
-            j->allotment_id));
+    return fixture_sql(
+        "printer_bridge", fixture_text("SELECT string_agg(number || ':' || outcome, ' ' ORDER BY number) FROM report "
+                                       "WHERE allotment_id = '%s'",
+                              j->allotment_id));
 }
 
 int pworld_inks(struct printer_world *p) {
     int n = 0;
-    for (const char *t = read_file(fixture_text("%s/prints.log", p->out)); *t; t++) n += *t == '\n';
+    for (const char *t = read_file(fixture_text("%s/prints.log", p->out)); *t; t++)
+        n += *t == '\n';
     return n;
 }
 

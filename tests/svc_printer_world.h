@@ -1,5 +1,5 @@
-/* svc_printer_world: a real broker, bridge and printer around the statements of unit_core_world; identity and issuance are
- * played by the test. One a process. */
+/* svc_printer_world: a real broker, bridge and printer around the statements of unit_core_world; identity and issuance
+ * are played by the test. One a process. */
 #pragma once
 #include "fixture.h"
 #include "fixture_process.h"

@@ -292,7 +292,8 @@ static void a_small_buffer_refuses_but_does_not_break(void **state) {
     assert_true(tried > 5);
     w->core.job_mem.size = whole;
     bool more = true;
-    while (more) assert_null(printer_step(&w->core, &more));
+    while (more)
+        assert_null(printer_step(&w->core, &more));
     assert_int_equal(w->n_reports, 3);
     world_free(w);
 }

@@ -76,7 +76,8 @@ static void power_fails_at_every_write(void **state) {
     (void)state;
     int writes[2] = { 0, 0 };
     for (int after = 0; after < 2; after++)
-        while (die_at_write(writes[after] + 1, after != 0)) writes[after]++;
+        while (die_at_write(writes[after] + 1, after != 0))
+            writes[after]++;
     /* server time, reserve, and started + printed of three numbers */
     assert_int_equal(writes[0], 2 + 2 * WORLD_NUMBERS);
     assert_int_equal(writes[1], 2 + 2 * WORLD_NUMBERS);

@@ -161,7 +161,8 @@ static void key_of_other_org(struct job *j) {
 }
 
 static const struct row rows[] = {
-#define R(fn, stage, error, check, reports) { #fn, stage, fn, #error, check, reports }
+#define R(fn, stage, error, check, reports)                                                                            \
+    { #fn, stage, fn, #error, check, reports }
     R(cert_stranger_ca, ST_CERT, ESIGNATURE, "terminal-cert", 3),
     R(cert_by_authorization, ST_CERT, EMISMATCH, "terminal-cert", 3),
     R(cert_expired, ST_CERT, EEXPIRED, "terminal-cert", 3),
@@ -262,7 +263,8 @@ static void row_hook(struct job *j, enum job_stage stage) {
 }
 
 static void expect_nothing_inked(const struct world *w) {
-    for (size_t i = 0; i < CHOP_COUNT(w->output.inked); i++) assert_int_equal(w->output.inked[i], 0);
+    for (size_t i = 0; i < CHOP_COUNT(w->output.inked); i++)
+        assert_int_equal(w->output.inked[i], 0);
 }
 
 static void expect(struct job *j, chop_err e, const char *what, const char *error, const char *check, int reports) {
@@ -294,7 +296,8 @@ static void run_row(const struct row *r) {
 
 static void altered_statements_are_refused(void **state) {
     (void)state;
-    for (size_t i = 0; i < CHOP_COUNT(rows); i++) run_row(&rows[i]);
+    for (size_t i = 0; i < CHOP_COUNT(rows); i++)
+        run_row(&rows[i]);
 }
 
 /* ---- 2. every field of every statement, altered after it was signed ---- */
@@ -335,7 +338,8 @@ struct target {
 static const struct target targets[] = {
     { "terminal-cert", &pb__terminal_cert__descriptor, offsetof(struct job, cert_s), ST_ENVELOPE, "terminal-cert", 3 },
     { "grant", &pb__grant_statement__descriptor, offsetof(struct job, grant_s), ST_ENVELOPE, "grant", 3 },
-    { "allotment", &pb__allotment_statement__descriptor, offsetof(struct job, allotment_s), ST_ENVELOPE, "allotment", 0 },
+    { "allotment", &pb__allotment_statement__descriptor, offsetof(struct job, allotment_s), ST_ENVELOPE, "allotment",
+        0 },
     { "order", &pb__print_order__descriptor, offsetof(struct job, order_s), ST_ENVELOPE, "order", 3 },
     { "challenge", &pb__challenge__descriptor, offsetof(struct job, challenge_s), ST_ENVELOPE, "challenge-bound", 3 },
     { "envelope", &pb__envelope__descriptor, offsetof(struct job, envelope_s), ST_SIGNED_ENVELOPE, "envelope", 0 },

@@ -13,24 +13,41 @@
 
 #define WORLD_NUMBERS 3
 
-enum world_key { KEY_ROOT, KEY_ISSUANCE, KEY_AUTHORIZATION, KEY_CA, KEY_BRIDGE, KEY_TERMINAL, KEY_PRINTER, KEY_SEAL,
-    KEY_STRANGER, KEY_COUNT };
+enum world_key {
+    KEY_ROOT,
+    KEY_ISSUANCE,
+    KEY_AUTHORIZATION,
+    KEY_CA,
+    KEY_BRIDGE,
+    KEY_TERMINAL,
+    KEY_PRINTER,
+    KEY_SEAL,
+    KEY_STRANGER,
+    KEY_COUNT
+};
 
 /* ---- journal in memory ---- */
 struct mem_journal {
     struct journal_state state;
     uint8_t manifest[16384];
     size_t manifest_n;
-    struct { uint8_t digest[32]; struct journal_challenge c; } challenges[64];
+    struct {
+        uint8_t digest[32];
+        struct journal_challenge c;
+    } challenges[64];
     size_t n_challenges;
     struct journal_code code;
     bool has_code;
     struct journal_pairing pairings[8];
     size_t n_pairings;
-    struct { struct journal_number n; uint8_t report[PRINTER_SMALL_MAX]; size_t report_n; } numbers[64];
+    struct {
+        struct journal_number n;
+        uint8_t report[PRINTER_SMALL_MAX];
+        size_t report_n;
+    } numbers[64];
     size_t n_numbers;
-    int writes;    /* so far */
-    int die_at;    /* the write, from 1, at which power fails; 0 never */
+    int writes;     /* so far */
+    int die_at;     /* the write, from 1, at which power fails; 0 never */
     bool die_after; /* the write is made, but nobody hears of it */
     bool dead;
 };
@@ -38,9 +55,9 @@ struct printer_journal mem_journal_of(struct mem_journal *j);
 
 /* ---- output that counts ---- */
 struct mem_output {
-    int inked[64];         /* by number */
+    int inked[64]; /* by number */
     int prepared[64];
-    int fail_prepare;      /* the number whose preparing fails; 0 none */
+    int fail_prepare; /* the number whose preparing fails; 0 none */
     int fail_ink;
     int die_before_ink, die_after_ink; /* the number at which power fails */
     struct mem_journal *journal;
@@ -66,7 +83,10 @@ struct world {
     void *job, *scratch, *room;
 
     /* reports that were sent, unpacked */
-    struct { Pb__Report *r; struct chop_bytes packed; } reports[256];
+    struct {
+        Pb__Report *r;
+        struct chop_bytes packed;
+    } reports[256];
     size_t n_reports;
 };
 struct world *world_new(void);
@@ -79,7 +99,8 @@ chop_err world_try_boot(struct world *w);
 /* Pairs the world's terminal through the real calls. */
 void world_pair(struct world *w);
 struct chop_bytes world_pack(struct world *w, const void *message);
-struct chop_bytes world_sign(struct world *w, enum world_key key, const char *kid, const char *type, const void *message);
+struct chop_bytes world_sign(
+    struct world *w, enum world_key key, const char *kid, const char *type, const void *message);
 Pb__Signed *world_signed(struct world *w, enum world_key key, const char *kid, const char *type, const void *message);
 struct chop_bytes world_time(struct world *w, int64_t at);
 

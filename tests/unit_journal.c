@@ -238,8 +238,15 @@ static void a_killed_process_never_prints_twice(void **state) {
 /* ---- layout, pure ---- */
 static void marks_go_where_there_is_room(void **state) {
     (void)state;
-    struct layout_in in = { .x_um = 20000, .y_um = 100000, .paper_w = 210000, .seal_w = 40000, .seal_h = 40000,
-        .marks_w = 47500, .marks_h = 24400, .signature_w = 30000, .signature_h = 10000 };
+    struct layout_in in = { .x_um = 20000,
+        .y_um = 100000,
+        .paper_w = 210000,
+        .seal_w = 40000,
+        .seal_h = 40000,
+        .marks_w = 47500,
+        .marks_h = 24400,
+        .signature_w = 30000,
+        .signature_h = 10000 };
     struct layout l = layout_make(&in);
     assert_int_equal(l.seal.x_um, 20000);
     assert_int_equal(l.marks.x_um, 63000);

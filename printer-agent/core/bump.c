@@ -37,8 +37,8 @@ static void allocator_give(void *data, void *p) {
     (void)p;
 }
 
-chop_err bump_unpack(struct bump *b, const ProtobufCMessageDescriptor *desc, struct chop_bytes bytes,
-    void *ret_message) {
+chop_err bump_unpack(
+    struct bump *b, const ProtobufCMessageDescriptor *desc, struct chop_bytes bytes, void *ret_message) {
     static const uint8_t nothing[1] = { 0 };
     ProtobufCAllocator allocator = { allocator_take, allocator_give, b };
     bool failed_before = b->failed;

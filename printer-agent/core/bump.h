@@ -15,7 +15,7 @@ void *bump_take(struct bump *b, size_t n);
 
 /* Unpacks into the buffer: EINVAL where the bytes are no such message, EMEMORY where it does not fit. The schema's
  * messages do not nest in themselves, so the depth is bounded by the schema. */
-chop_err bump_unpack(struct bump *b, const ProtobufCMessageDescriptor *desc, struct chop_bytes bytes, void *ret_message)
-    CHOP_MUSTCHECK;
+chop_err bump_unpack(
+    struct bump *b, const ProtobufCMessageDescriptor *desc, struct chop_bytes bytes, void *ret_message) CHOP_MUSTCHECK;
 #define BUMP_UNPACK(b, name, bytes, ret) bump_unpack((b), &name##__descriptor, (bytes), (ret))
 chop_err bump_pack(struct bump *b, const void *message, struct chop_bytes *ret_bytes) CHOP_MUSTCHECK;

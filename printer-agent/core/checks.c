@@ -27,7 +27,8 @@ static bool distinct_numbers(const uint32_t *v, size_t n) {
     return n > 0;
 }
 
-static chop_err signed_by_authorization(struct opened *o, const Pb__Signed *s, const char *type, const Pb__KeyEntry **k) {
+static chop_err signed_by_authorization(
+    struct opened *o, const Pb__Signed *s, const char *type, const Pb__KeyEntry **k) {
     return core_refuse(o->c, keys_verify(o->c, o->manifest, s, type, k), type);
 }
 
@@ -38,7 +39,8 @@ chop_err check_allotment(struct opened *o) {
     TRY(signed_by_authorization(o, s, "allotment", &k));
     TRY(core_refuse(o->c, BUMP_UNPACK(o->mem, pb__allotment_statement, PB_VIEW(s->payload), &a), "allotment"));
     if (strcmp(a->printer_id, o->c->printer_id) != 0) return REFUSE(o->c, EMISMATCH, "allotment-printer");
-    if (strcmp(a->organization_id, o->c->organization_id) != 0) return REFUSE(o->c, EMISMATCH, "allotment-organization");
+    if (strcmp(a->organization_id, o->c->organization_id) != 0)
+        return REFUSE(o->c, EMISMATCH, "allotment-organization");
     if (a->n_numbers > PRINTER_MAX_NUMBERS) return REFUSE(o->c, ELIMIT, "allotment-numbers");
     if (!distinct_numbers(a->numbers, a->n_numbers)) return REFUSE(o->c, EINVAL, "allotment-numbers");
     TRY(core_refuse(o->c, keys_in_time(k, a->allotted_at, o->now), "allotment-key"));
@@ -123,8 +125,8 @@ static chop_err check_signature(struct opened *o) {
 
 static chop_err check_member(struct opened *o) {
     const char *member = o->cert->member_id;
-    bool ok = member[0] != 0 && strcmp(member, o->grant->member_id) == 0 &&
-              strcmp(member, o->allotment->member_id) == 0;
+    bool ok =
+        member[0] != 0 && strcmp(member, o->grant->member_id) == 0 && strcmp(member, o->allotment->member_id) == 0;
     return ok ? NULL : CHOP_ERR(EMISMATCH);
 }
 
@@ -199,7 +201,8 @@ static chop_err check_marked(const Pb__MarkedImpression *m) {
 
 static size_t count_marked(const Pb__Envelope *e, uint32_t number) {
     size_t n = 0;
-    for (size_t i = 0; i < e->n_impressions; i++) n += e->impressions[i]->number == number;
+    for (size_t i = 0; i < e->n_impressions; i++)
+        n += e->impressions[i]->number == number;
     return n;
 }
 
@@ -209,7 +212,8 @@ static chop_err check_marks(struct opened *o) {
     if (e->n_impressions != o->allotment->n_numbers) return CHOP_ERR(EMISMATCH);
     for (size_t i = 0; i < o->allotment->n_numbers; i++)
         if (count_marked(e, o->allotment->numbers[i]) != 1) return CHOP_ERR(EMISMATCH);
-    for (size_t i = 0; i < e->n_impressions; i++) TRY(check_marked(e->impressions[i]));
+    for (size_t i = 0; i < e->n_impressions; i++)
+        TRY(check_marked(e->impressions[i]));
     return NULL;
 }
 

@@ -1,16 +1,16 @@
-/* core: what makes a printer a seal printer (design 5). Portable C99: no heap, no threads, no files, no cryptography and
- * no drawing of its own; the device lends all of that through the structs below. One core is used by one thread.
+/* core: what makes a printer a seal printer (design 5). Portable C99: no heap, no threads, no files, no cryptography
+ * and no drawing of its own; the device lends all of that through the structs below. One core is used by one thread.
  *
- * The life of a job: printer_envelope() checks a sealed envelope, in the order of docs/printer-protocol.md, and reserves
- * its numbers in the journal; then each printer_step() prints one number: started (durable) -> ink -> printed or spoiled
- * (durable, with the signed report). Between two steps the device may answer asks. After any ESTORE from the journal
- * the core refuses to go on (the device restarts and calls printer_recover).
+ * The life of a job: printer_envelope() checks a sealed envelope, in the order of docs/printer-protocol.md, and
+ * reserves its numbers in the journal; then each printer_step() prints one number: started (durable) -> ink -> printed
+ * or spoiled (durable, with the signed report). Between two steps the device may answer asks. After any ESTORE from the
+ * journal the core refuses to go on (the device restarts and calls printer_recover).
  *
  * Every refusal has an error and a check: the error says what kind, printer_check() which of the checks it was. */
 #pragma once
 #include "bump.h"
 
-#define PRINTER_ID_SIZE 64       /* ids with their zero */
+#define PRINTER_ID_SIZE 64 /* ids with their zero */
 #define PRINTER_SPKI_MAX 160
 #define PRINTER_MAX_NUMBERS 1000 /* of one allotment */
 #define PRINTER_CHALLENGE_MS ((int64_t)10 * 60 * 1000)
@@ -111,7 +111,8 @@ struct printer_journal {
     chop_err (*number_get)(void *ctx, const char *allotment_id, uint32_t number, struct journal_number *ret_number);
     /* Whether the number of this grant is reserved or was ever started, under any allotment. */
     chop_err (*number_taken)(void *ctx, const char *grant_id, uint32_t number, bool *ret_taken);
-    /* All numbers NONE -> RESERVED and the challenge unused -> used, in one; `like` is each record but for its number. */
+    /* All numbers NONE -> RESERVED and the challenge unused -> used, in one; `like` is each record but for its number.
+     */
     chop_err (*reserve)(void *ctx, const struct journal_number *like, const uint32_t *numbers, size_t n,
         const uint8_t challenge_digest[32], int64_t now);
     /* One number from -> n->state, only if its state is `from` (ESTATE otherwise), with its report if there is one. */
@@ -119,8 +120,8 @@ struct printer_journal {
         const struct journal_report *report, int64_t now);
     /* Any number that is reserved or started: what a crash left open. */
     chop_err (*open_get)(void *ctx, struct journal_number *ret_number);
-    chop_err (*report_get)(void *ctx, const char *allotment_id, uint32_t number, uint8_t *out, size_t size,
-        size_t *ret_n);
+    chop_err (*report_get)(
+        void *ctx, const char *allotment_id, uint32_t number, uint8_t *out, size_t size, size_t *ret_n);
 };
 
 /* ---- output: ink on paper ---- */
@@ -152,8 +153,8 @@ struct printer_setup {
     struct chop_bytes cert;      /* own packed Signed{printer-cert} */
     struct chop_bytes manifest;  /* of enrolment; a newer one in the journal goes first */
     void *job, *scratch, *manifest_room;
-    size_t job_size;      /* about four times the largest envelope */
-    size_t scratch_size;  /* about four times the largest manifest, and 16 KiB */
+    size_t job_size;     /* about four times the largest envelope */
+    size_t scratch_size; /* about four times the largest manifest, and 16 KiB */
     size_t manifest_size;
 };
 
@@ -200,8 +201,8 @@ chop_err printer_pair_code(struct printer_core *c, struct journal_code *ret_code
  * was accepted before is answered again. */
 chop_err printer_pair(struct printer_core *c, struct chop_bytes pair, struct chop_bytes terminal_cert, uint8_t *out,
     size_t *ret_n) CHOP_MUSTCHECK;
-/* A packed SealedEnvelope. NULL: its numbers are reserved, call printer_step. An error whose numbers could be trusted has
- * been journalled and reported; EBUSY while a job is being printed. */
+/* A packed SealedEnvelope. NULL: its numbers are reserved, call printer_step. An error whose numbers could be trusted
+ * has been journalled and reported; EBUSY while a job is being printed. */
 chop_err printer_envelope(struct printer_core *c, struct chop_bytes packed) CHOP_MUSTCHECK;
 /* Prints the next number of the job; *ret_more tells whether there is another. */
 chop_err printer_step(struct printer_core *c, bool *ret_more) CHOP_MUSTCHECK;

@@ -36,8 +36,8 @@ chop_err keys_verify(const struct printer_core *c, const Pb__KeyManifest *m, con
 chop_err keys_in_time(const Pb__KeyEntry *entry, int64_t made_at, int64_t now) CHOP_MUSTCHECK;
 /* A certificate of a terminal of this organization, in its time, and that it made `s`. */
 chop_err keys_verify_terminal(struct printer_core *c, struct bump *mem, const Pb__KeyManifest *m,
-    const Pb__Signed *cert, const Pb__Signed *s, const char *type, int64_t now, Pb__TerminalCert **ret_cert)
-    CHOP_MUSTCHECK;
+    const Pb__Signed *cert, const Pb__Signed *s, const char *type, int64_t now,
+    Pb__TerminalCert **ret_cert) CHOP_MUSTCHECK;
 /* Signs as this printer; packed into mem. */
 chop_err keys_sign(struct printer_core *c, const char *type, struct chop_bytes payload, struct bump *mem,
     struct chop_bytes *ret_packed) CHOP_MUSTCHECK;

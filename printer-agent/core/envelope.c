@@ -58,8 +58,8 @@ static chop_err fill_like(const struct opened *o, struct journal_number *like) {
     return NULL;
 }
 
-/* A refusal makes the number final for this allotment before it is reported: whoever hears "refused" may give the number
- * away again, so no later envelope over the same allotment may print it. */
+/* A refusal makes the number final for this allotment before it is reported: whoever hears "refused" may give the
+ * number away again, so no later envelope over the same allotment may print it. */
 static chop_err refuse_number(struct opened *o, uint32_t number, chop_err reason, const char *check) {
     struct journal_number n;
     TRY(fill_like(o, &n));
@@ -118,8 +118,8 @@ static chop_err reserve(struct opened *o) {
     struct printer_job *job = &c->job;
     TRY(fill_like(o, &job->like));
     const struct printer_journal *j = c->s.journal;
-    TRY(core_broken(c, j->reserve(j->ctx, &job->like, o->allotment->numbers, o->allotment->n_numbers,
-        o->challenge_digest, o->now)));
+    TRY(core_broken(c,
+        j->reserve(j->ctx, &job->like, o->allotment->numbers, o->allotment->n_numbers, o->challenge_digest, o->now)));
     c->at.last_time = o->now;
     job->envelope = o->envelope;
     job->numbers = o->allotment->numbers;

@@ -8,9 +8,11 @@ static bool usable(const struct journal_code *code, int64_t now) {
 /* Eight digits, without the bias of a plain remainder. */
 static void new_digits(struct printer_core *c, char out[9]) {
     uint32_t r = UINT32_MAX;
-    while (r >= 4200000000u) c->s.platform->random(c->s.platform->ctx, &r, sizeof r);
+    while (r >= 4200000000u)
+        c->s.platform->random(c->s.platform->ctx, &r, sizeof r);
     r %= 100000000u;
-    for (int i = 7; i >= 0; i--, r /= 10) out[i] = (char)('0' + r % 10);
+    for (int i = 7; i >= 0; i--, r /= 10)
+        out[i] = (char)('0' + r % 10);
     out[8] = 0;
 }
 
@@ -101,8 +103,8 @@ static bool paired_before(struct printer_core *c, struct journal_pairing *p) {
     return true;
 }
 
-chop_err printer_pair(struct printer_core *c, struct chop_bytes pair, struct chop_bytes terminal_cert, uint8_t *out,
-    size_t *ret_n) {
+chop_err printer_pair(
+    struct printer_core *c, struct chop_bytes pair, struct chop_bytes terminal_cert, uint8_t *out, size_t *ret_n) {
     c->check = "pair";
     if (c->broken) return CHOP_ERR(ESTORE);
     bump_reset(&c->scratch);

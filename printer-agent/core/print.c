@@ -86,7 +86,7 @@ chop_err printer_recover(struct printer_core *c) {
         if (e == CHOP_ERR(ENOTFOUND)) return NULL;
         TRY(core_broken(c, e));
         bool started = n.state == NUMBER_STARTED;
-        TRY(report_end(c, n.state, &n, started ? NUMBER_INTERRUPTED : NUMBER_REFUSED,
-            started ? NULL : CHOP_ERR(ESTATE), started ? NULL : "restart"));
+        TRY(report_end(c, n.state, &n, started ? NUMBER_INTERRUPTED : NUMBER_REFUSED, started ? NULL : CHOP_ERR(ESTATE),
+            started ? NULL : "restart"));
     }
 }
