@@ -89,6 +89,7 @@ static chop_err put_request(struct call *c, Pb__GrantStatement *g, const struct 
     g->member_id = PB_STR(r->requester_id);
     g->member_name = r->body->requester_name;
     g->document = r->body->document;
+    g->placement = r->body->placement;
     g->document_digest = PB_BIN(CHOP_BYTES(digest, 32));
     g->request_digest = PB_BIN(r->digest);
     g->request_proof_digest = PB_BIN(r->proof_digest);

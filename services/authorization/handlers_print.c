@@ -166,7 +166,7 @@ static chop_err make_allotment(const struct commit *k, struct job *j) {
     a->not_before = k->c->now;
     a->not_after = allotment_end(k->c, &j->grant, &j->seal, j->statement);
     a->allotted_at = k->c->now;
-    a->placement = j->in->placement;
+    a->placement = j->in->placement ? j->in->placement : j->statement->placement;
     a->replaces = j->in->replaces;
     a->seal_id = PB_STR(j->grant.seal_id);
     return auth_sign(k->c, "allotment", a, k->c->mem, &j->signed_allotment, &j->packed, j->digest);
