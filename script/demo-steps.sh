@@ -136,14 +136,14 @@ approve() {
     GRANT=$(cli user show "$REQUEST" | jq -r .grant_id)
     [ -n "$GRANT" ] && [ "$GRANT" != null ]
 }
-mqtt_as_bridge() { # mosquitto_sub or mosquitto_pub, with the certificate of the bridge: a broker that turned evil could do as much
-    local program=$1
-    shift
-    "$program" -h localhost -p "$PORT_MQTT" --cafile "$CHOP_VAR/keys/ca.crt" --cert "$CHOP_VAR/keys/bridge.crt" \
-        --key "$CHOP_VAR/keys/bridge-tls.key" -q 1 -t "chop/v1/printer/$PRINTER/down/envelope" "$@"
+mqtt() { # PROGRAM CERTIFICATE KEY OPTIONS...: what a broker that turned evil could do needs a stolen certificate here
+    local program=$1 cert=$2 key=$3
+    shift 3
+    "$program" -h localhost -p "$PORT_MQTT" --cafile "$CHOP_VAR/keys/ca.crt" --cert "$cert" --key "$key" -q 1 \
+        -t "chop/v1/printer/$PRINTER/down/envelope" "$@"
 }
 print_both() {
-    mqtt_as_bridge mosquitto_sub -C 1 -N -W 60 >"$DEMO/envelope.bin" &
+    mqtt mosquitto_sub "$DEMO/printer/tls.pem" "$DEMO/printer/sign.pem" -C 1 -N -W 60 >"$DEMO/envelope.bin" &
     local tap=$!
     sleep 0.2
     cli user print "$GRANT" --printer "$PRINTER" --count 2 >"$DEMO/job.json"
@@ -209,7 +209,7 @@ attack_replay() { # the recorded envelope once more, as the broker could
     local prints before
     prints=$(wc -l <"$DEMO/paper/prints.log")
     before=$(grep -c '"error":"EUSED"' "$CHOP_VAR/log/printer.log" || true)
-    mqtt_as_bridge mosquitto_pub -f "$DEMO/envelope.bin"
+    mqtt mosquitto_pub "$CHOP_VAR/keys/bridge.crt" "$CHOP_VAR/keys/bridge-tls.key" -f "$DEMO/envelope.bin"
     wait_until 10 "answer of the printer" replay_refused "$before"
     [ "$(wc -l <"$DEMO/paper/prints.log")" = "$prints" ] || { echo PRINTED_TWICE; return; }
     echo EUSED
