@@ -97,9 +97,18 @@ chop_err bus_open(const struct bus_options *o, struct bus **ret_bus) {
     return NULL;
 }
 
+static void flush_one(natsConnection *nc) {
+    if (nc && natsConnection_Status(nc) == NATS_CONN_STATUS_CONNECTED) (void)natsConnection_FlushTimeout(nc, 1000);
+}
+
+void bus_flush(struct bus *b) {
+    flush_one(b->fast);
+    flush_one(b->bulk);
+}
+
 void bus_close(struct bus *b) {
     if (!b) return;
-    if (b->bulk) (void)natsConnection_FlushTimeout(b->bulk, 1000);
+    bus_flush(b);
     if (b->calls) bus_calls_stop(b);
     jsCtx_Destroy(b->js);
     if (b->fast) natsConnection_Close(b->fast);
@@ -116,11 +125,6 @@ void bus_close(struct bus *b) {
 bool bus_connected(const struct bus *b) {
     return natsConnection_Status(b->fast) == NATS_CONN_STATUS_CONNECTED &&
         natsConnection_Status(b->bulk) == NATS_CONN_STATUS_CONNECTED;
-}
-
-void bus_flush(struct bus *b) {
-    (void)natsConnection_FlushTimeout(b->fast, 1000);
-    (void)natsConnection_FlushTimeout(b->bulk, 1000);
 }
 
 /* ---- subscriptions ---- */

@@ -343,17 +343,21 @@ stack_up() {
     printf 'http://127.0.0.1:%s\n' "$PORT_HTTP" >"$CHOP_VAR/run/url"
 }
 
-stack_down() {
+stop_all() { # NAME...: at the same time
     local s pids=()
-    for s in printer gateway verification filing-relay printer-bridge issuance authorization identity \
-        registry-police registry-third-party registry-internal mosquitto nats; do
-        stop_one "$s" 5 &
+    for s in "$@"; do
+        stop_one "$s" 8 &
         pids+=($!)
     done
     wait "${pids[@]}"
+}
+
+stack_down() {
+    stop_all printer gateway verification filing-relay printer-bridge issuance authorization identity \
+        registry-police registry-third-party registry-internal
     # "fast": PostgreSQL ends its sessions itself.
     if alive pg; then kill -INT "$(cat "$CHOP_VAR/run/pg.pid")" 2>/dev/null || true; fi
-    stop_one pg 20
+    stop_all mosquitto nats pg
     rm -f "$CHOP_VAR/run/url"
 }
 
