@@ -3,6 +3,7 @@
 #include "dir.h"
 #include "httpc.h"
 #include "pbjson.h"
+#include "trust.h"
 
 #include "printer.pb-c.h"
 
@@ -71,7 +72,17 @@ static chop_err post(
     return pbjson_read(&pb__enrol_reply__descriptor, reply.body, &limits, d->mem, ret_reply);
 }
 
-/* What came must be about this printer and its keys, under the root that is about to be pinned. */
+/* The certificate holds under the root that is about to be pinned. */
+static chop_err check_chain(const Pb__EnrolReply *r) {
+    struct trust *trust;
+    if (trust_new(PB_BYTES(r->root_spki), PB_BYTES(r->manifest), 0, &trust))
+        return CHOP_FAIL(EPEER, "--enrol", "the key manifest does not verify");
+    chop_err e = trust_verify(trust, r->printer_cert, "printer-cert", chop_now_ms(), NULL);
+    trust_free(trust);
+    return e ? CHOP_FAIL(EPEER, "--enrol", "the certificate does not verify") : NULL;
+}
+
+/* What came must be about this printer and its keys. */
 static chop_err check_reply(const struct enrol_options *o, const struct printer_dir *d, const Pb__EnrolReply *r) {
     uint8_t point[65];
     Pb__PrinterCert *cert;
@@ -111,6 +122,7 @@ chop_err command_enrol(const struct enrol_options *o) {
     TRY(make_request(o, &d, &json));
     TRY(post(o, &d, json, &reply));
     TRY(check_reply(o, &d, reply));
+    TRY(check_chain(reply));
     TRY(store(&d, reply));
     (void)printf("enrolled %s: %s\n", reply->printer_id, reply->name);
     return NULL;

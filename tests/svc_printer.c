@@ -91,7 +91,7 @@ static void a_job_waits_for_its_printer(void **state) {
 }
 
 /* The printer dies at a point of its second number; whoever starts it again hears the truth about all three. */
-static void die_at(const char *point, const char *outcomes) {
+__attribute__((unused)) static void die_at(const char *point, const char *outcomes) {
     struct job j;
     const char *mark = fixture_text("%s/failpoint-%s", fixture_dir(), point);
     const char *const env[] = { fixture_text("CHOP_FAILPOINT=%s:2", point),
@@ -288,6 +288,25 @@ static void another_organization_sees_nothing(void **state) {
     assert_int_equal(out->n_printers, 1);
 }
 
+/* The bridge sees by its status that a printer has an older manifest, and sends the newer one; the printer keeps it. */
+static void a_newer_manifest_reaches_the_printer(void **state) {
+    (void)state;
+    pworld_next_manifest(p);
+    fixture_sleep_ms(1500); /* services look once a second */
+    pid_t pid = pworld_printer_start(p, NULL);
+    const char *text = fixture_text("SELECT manifest_version FROM printer WHERE printer_id = '%s'", p->w->printer_id);
+    const char *want = fixture_text("%d", (int)p->w->manifest.version);
+    for (int i = 0; i < 250 && strcmp(sql(text), want) != 0; i++)
+        fixture_sleep_ms(20);
+    assert_string_equal(sql(text), want);
+    pworld_printer_stop(pid);
+    (void)sql("UPDATE printer SET manifest_version = 0");
+    pid = pworld_printer_start(p, NULL);
+    pworld_wait_online(p, true);
+    assert_string_equal(sql(text), want); /* its first status already says so */
+    pworld_printer_stop(pid);
+}
+
 /* The broker loses everything: nothing is owed to its memory. */
 static void a_wiped_broker_loses_no_job(void **state) {
     (void)state;
@@ -332,6 +351,7 @@ int main(void) {
         cmocka_unit_test(nobody_speaks_or_listens_for_another_printer),
         cmocka_unit_test(a_forged_report_is_dropped_loudly),
         cmocka_unit_test(another_organization_sees_nothing),
+        cmocka_unit_test(a_newer_manifest_reaches_the_printer),
         cmocka_unit_test(a_wiped_broker_loses_no_job),
     };
     return cmocka_run_group_tests(tests, up, down);

@@ -20,7 +20,7 @@ static void print_job(struct printer_world *p, struct job *j) {
     pworld_issue(p, j, packed);
 }
 
-static void crash_at(const char *point) {
+__attribute__((unused)) static void crash_at(const char *point) {
     const char *mark = fixture_text("%s/failpoint-%s", fixture_dir(), point);
     const char *const env[] = { fixture_text("CHOP_FAILPOINT=%s", point), fixture_text("CHOP_FAILPOINT_FILE=%s", mark),
         NULL };

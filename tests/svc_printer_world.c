@@ -297,15 +297,11 @@ static struct printer_world *new_world(void) {
     take_key(p->w, KEY_AUTHORIZATION, "authorization");
     take_key(p->w, KEY_CA, "identity-ca");
     take_key(p->w, KEY_BRIDGE, "bridge");
-    const char *keys = fixture_keys_dir();
-    CHOP_FREE char *text = NULL;
-    FILE *f = fopen(fixture_text("%s/manifest.signed", keys), "re");
-    uint8_t room[16384];
-    p->w->manifest_signed = arena_copy(p->w->mem, CHOP_BYTES(room, fread(room, 1, sizeof room, f)));
-    fclose(f);
-    f = fopen(fixture_text("%s/root.spki", keys), "re");
-    p->w->root_spki = arena_copy(p->w->mem, CHOP_BYTES(room, fread(room, 1, sizeof room, f)));
-    fclose(f);
+    take_key(p->w, KEY_IDENTITY, "identity");
+    world_make_manifest(p->w); /* with a root of our own, so that a test can issue the next one */
+    (void)mkdir(path_of("keys-printer"), 0700);
+    write_file(path_of("keys-printer/root.spki"), p->w->root_spki);
+    write_file(path_of("keys-printer/manifest.signed"), p->w->manifest_signed);
     p->mqtt_port = free_port();
     p->dir = path_of("printer");
     p->out = path_of("paper");
@@ -320,6 +316,7 @@ void pworld_bridge_start(struct printer_world *p, const char *const *env) {
     all[n++] = fixture_text("CHOP_PRINTER_BRIDGE_MQTT_CA=%s", fixture_ca_cert_path());
     all[n++] = fixture_text("CHOP_PRINTER_BRIDGE_MQTT_CERT=%s", path_of("bridge.pem"));
     all[n++] = fixture_text("CHOP_PRINTER_BRIDGE_MQTT_KEY=%s", path_of("bridge.key"));
+    all[n++] = fixture_text("CHOP_PRINTER_BRIDGE_KEYS=%s", path_of("keys-printer"));
     all[n++] = "CHOP_PRINTER_BRIDGE_RESEND_MS=300";
     for (size_t i = 0; env && env[i] && n < CHOP_COUNT(all) - 1; i++)
         all[n++] = env[i];
@@ -365,6 +362,14 @@ void pworld_free(struct printer_world *p) {
     world_free(p->w);
     free(p);
     fixture_down();
+}
+
+void pworld_next_manifest(struct printer_world *p) {
+    p->w->manifest.version++;
+    world_sign_manifest(p->w);
+    write_file(path_of("keys-printer/manifest.new"), p->w->manifest_signed);
+    if (rename(path_of("keys-printer/manifest.new"), path_of("keys-printer/manifest.signed")) != 0)
+        fixture_die("no manifest");
 }
 
 /* ---- the printer ---- */

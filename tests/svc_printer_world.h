@@ -36,5 +36,7 @@ const char *pworld_outcomes(struct printer_world *p, const struct job *j);
 int pworld_inks(struct printer_world *p); /* lines of prints.log */
 /* Fails if any token was inked twice. */
 void pworld_check_inks(struct printer_world *p);
+/* The key manifest with the next version, where the bridge looks for it. */
+void pworld_next_manifest(struct printer_world *p);
 /* A client certificate for this name: paths without ".pem"/".key". */
 const char *pworld_client(struct printer_world *p, const char *name);

@@ -60,15 +60,16 @@ void world_sign_manifest(struct world *w) {
     w->manifest_signed = world_sign(w, KEY_ROOT, NULL, "manifest", &w->manifest);
 }
 
-static void make_manifest(struct world *w) {
+void world_make_manifest(struct world *w) {
     pb__key_manifest__init(&w->manifest);
     w->manifest.version = 5;
-    w->manifest.n_entries = 4;
-    w->manifest.entries = ARENA_ARRAY(w->mem, Pb__KeyEntry *, 4);
+    w->manifest.n_entries = 5;
+    w->manifest.entries = ARENA_ARRAY(w->mem, Pb__KeyEntry *, 5);
     w->manifest.entries[0] = entry(w, KEY_ISSUANCE, "issuance");
     w->manifest.entries[1] = entry(w, KEY_AUTHORIZATION, "authorization");
     w->manifest.entries[2] = entry(w, KEY_CA, "identity-ca");
     w->manifest.entries[3] = entry(w, KEY_BRIDGE, "bridge");
+    w->manifest.entries[4] = entry(w, KEY_IDENTITY, "identity");
     world_sign_manifest(w);
     w->root_spki = crypto_key_spki(w->keys[KEY_ROOT]);
 }
@@ -144,7 +145,7 @@ struct world *world_new(void) {
     chop_id_new("trm", w->terminal_id);
     chop_id_new("mem", w->member_id);
     chop_id_new("org", w->org_id);
-    make_manifest(w);
+    world_make_manifest(w);
     make_printer_cert(w);
     w->device = (struct platform){ w->keys[KEY_PRINTER], w->keys[KEY_SEAL], arena_new((size_t)8 << 20) };
     w->platform = platform_of(&w->device);

@@ -23,6 +23,7 @@ enum world_key {
     KEY_PRINTER,
     KEY_SEAL,
     KEY_STRANGER,
+    KEY_IDENTITY,
     KEY_COUNT
 };
 
@@ -91,6 +92,8 @@ struct world {
 };
 struct world *world_new(void);
 void world_free(struct world *w);
+/* Makes the manifest of the keys as they are, and signs it. */
+void world_make_manifest(struct world *w);
 /* Signs the manifest as it stands (again). */
 void world_sign_manifest(struct world *w);
 /* Starts the core over the world's journal, as after power on. */
