@@ -1,6 +1,7 @@
 /* fuzz_marks: whatever is scanned, reading it ends, and what is read is a mark that reads the same again. */
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "marks.h"
@@ -12,7 +13,7 @@ static const char *canonical(const struct marks_read *m, char out[32]) {
     if (m->kind == MARKS_TOKEN)
         marks_token_text(m->token, out);
     else
-        strcat(strcat(out, m->serial), m->cipher);
+        (void)snprintf(out, 32, "%s%s", m->serial, m->cipher);
     return out;
 }
 

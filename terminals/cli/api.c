@@ -10,6 +10,8 @@
 
 #define TIMEOUT_MS 20000
 #define REPLY_MAX ((size_t)8 << 20)
+#define WAIT_MOST_S 5
+#define TRIES_MOST 6
 
 /* Plain HTTP only to this very machine: a password goes over it. */
 static bool is_local(const char *server) {
@@ -39,12 +41,12 @@ static chop_err client(struct cli *c) {
 
 /* RFC 3986: everything but the unreserved letters is escaped. */
 static const char *escape(const char *text, struct arena *mem) {
-    char *out = arena_alloc(mem, 3 * strlen(text) + 1), *p = out;
+    char *out = arena_alloc(mem, 3 * strlen(text) + 4), *p = out;
     if (!out) return "";
     for (; *text; text++) {
         unsigned char ch = (unsigned char)*text;
         bool plain = (ch >= '0' && ch <= '9') || (ch >= 'A' && ch <= 'Z') || (ch >= 'a' && ch <= 'z') || strchr("-._~", ch);
-        p += plain ? sprintf(p, "%c", ch) : sprintf(p, "%%%02X", ch);
+        p += snprintf(p, 4, plain ? "%c" : "%%%02X", ch);
     }
     return out;
 }
@@ -104,6 +106,18 @@ static chop_err problem(struct cli *c, const struct httpc_reply *r) {
     return chop_fail(chop_err_by_name(p->code), p->field, "%s", p->detail);
 }
 
+/* "Too many tries" was not acted upon: where the wait is short, it is simply waited for. */
+static chop_err send_patiently(struct cli *c, const char *method, const char *url, const char *const *headers,
+    struct chop_bytes body, struct httpc_reply *ret_reply) {
+    for (int tries = 0;; tries++) {
+        chop_detail_clear();
+        TRY(httpc_send(c->http, method, url, headers, body, c->mem, ret_reply));
+        long wait = ret_reply->retry_after_s;
+        if (ret_reply->status != 429 || wait < 1 || wait > WAIT_MOST_S || tries == TRIES_MOST) return NULL;
+        local_sleep_ms((int)wait * 1000);
+    }
+}
+
 chop_err api_call(struct cli *c, const char *method, const char *path, const void *in,
     const ProtobufCMessageDescriptor *out, void *ret_out) {
     bool query = strcmp(method, "GET") == 0 || strcmp(method, "DELETE") == 0;
@@ -117,8 +131,7 @@ chop_err api_call(struct cli *c, const char *method, const char *path, const voi
     const char *headers[] = { "Accept: application/json", "Content-Type: application/json",
         c->profile.token[0] ? arena_printf(c->mem, "Authorization: Bearer %s", c->profile.token) : NULL, NULL };
     if (arena_failed(c->mem)) return CHOP_ERR(EMEMORY);
-    chop_detail_clear();
-    TRY(httpc_send(c->http, method, url, headers, body, c->mem, &r));
+    TRY(send_patiently(c, method, url, headers, body, &r));
     c->reply = r.body;
     if (r.status >= 400) return problem(c, &r);
     if (r.status != 200) return CHOP_FAIL(EPEER, NULL, "HTTP status %ld", r.status);
