@@ -12,3 +12,6 @@ foreach(program chop chop-identity chop-authorization chop-issuance chop-filing-
     add_dependencies(svc_cli ${program})
   endif()
 endforeach()
+
+chop_test(unit_cli SOURCES ${CMAKE_SOURCE_DIR}/tests/unit_cli.c ${CMAKE_SOURCE_DIR}/tests/svc_filing_world.c
+  LIBS cli_core chop_webhook chop_pbjson LABELS unit)
