@@ -12,7 +12,7 @@ for s in $SERVICES; do # "SERVICE VARIABLE" a line: what a part needs
     service_env "$s"
     for pair in "${ENV[@]}"; do printf '%s %s\n' "$s" "${pair%%=*}"; done
 done >"$CHOP_VAR/environment"
-for script in healthy init start-nats start-mosquitto start-postgres; do bash -n "$ROOT/deploy/images/$script"; done
+for script in healthy init install-packages start-nats start-mosquitto start-postgres; do bash -n "$ROOT/deploy/images/$script"; done
 cd "$ROOT"
 python3 - "$CHOP_VAR/environment" "$SERVICES_WITH_STORE" <<'PYTHON'
 import collections, json, os, re, sys, yaml
