@@ -264,7 +264,11 @@ static chop_err line(const char *words) {
     char *argv[32] = { (char *)(uintptr_t) "chop" };
     int argc = 1;
     snprintf(text, sizeof text, "%s", words);
-    for (char *p = strtok(text, " "); p; p = strtok(NULL, " ")) argv[argc++] = p;
+    for (char *p = text, *end; *p; p = end) {
+        end = p + strcspn(p, " ");
+        if (*end) *end++ = 0;
+        argv[argc++] = p;
+    }
     struct arena *mem = c.mem;
     memset(&c, 0, sizeof c);
     c.mem = mem;
