@@ -88,7 +88,7 @@ char *arena_strn(struct arena *a, const char *s, size_t n) {
     static char empty[1];
     char *copy = arena_alloc(a, n + 1);
     if (!copy) return empty;
-    return memcpy(copy, s, n);
+    return n ? memcpy(copy, s, n) : copy; /* s may be NULL then */
 }
 
 char *arena_str(struct arena *a, const char *s) {
