@@ -86,6 +86,18 @@ chop_err app_call_init(struct app *app, struct arena *mem, struct db *db, struct
 
 /* ---- start, stage by stage ---- */
 
+/* What is in force no more is kept for good: calls under way may hold it, and manifests change rarely. */
+static void retire(struct trust *old) {
+    static struct retired {
+        struct trust *trust;
+        struct retired *next;
+    } *list;
+    struct retired *r = old ? malloc(sizeof *r) : NULL;
+    if (!r) return;
+    *r = (struct retired){ old, list };
+    list = r;
+}
+
 static chop_err load_trust(struct app *app) {
     struct app_base *b = app->base;
     if (!*b->conf.keys) return NULL;
@@ -98,7 +110,8 @@ static chop_err load_trust(struct app *app) {
     if (now && mtime == b->manifest_mtime_ns) return NULL;
     TRY(trust_load(b->conf.keys, now ? trust_version(now) : 0, &fresh));
     b->manifest_mtime_ns = mtime;
-    atomic_store(&b->trust, fresh); /* the old one is never freed: calls under way may hold it; manifests change rarely */
+    retire(now);
+    atomic_store(&b->trust, fresh);
     return NULL;
 }
 
@@ -267,8 +280,9 @@ int app_run(struct app *app, int argc, char **argv) {
     if (strcmp(option, "--help") == 0) return usage(app->name, 0);
     if (strcmp(option, "--version") == 0) return puts("0.1.0") < 0;
     (void)mallopt(M_ARENA_MAX, 2);
-    app->base = calloc(1, sizeof *app->base);
-    if (!app->base) return 1;
+    static struct app_base *running; /* the process's own: in sight of leak checkers to the end */
+    running = app->base = calloc(1, sizeof *app->base);
+    if (!running) return 1;
     chop_id_new("inst", app->base->instance);
     app->base->started_at = chop_now_ms();
     log_start(app->name, LOG_INFO);
