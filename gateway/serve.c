@@ -46,6 +46,7 @@ static chop_err answer_json(struct request *r) {
 }
 
 static void answer(struct request *r) {
+    chop_failpoint("gateway.answer.before");
     if (r->err) {
         reply_problem(r, r->err, r->err_field, r->err_detail);
         return;

@@ -64,7 +64,10 @@ chop_err identity_transaction(struct call *c, chop_err (*fn)(struct call *c, voi
         db_rollback(c->db);
         return e;
     }
-    return db_commit(c->db);
+    chop_failpoint("identity.commit.before");
+    TRY(db_commit(c->db));
+    chop_failpoint("identity.commit.after");
+    return NULL;
 }
 
 struct chop_bytes identity_concat(struct call *c, struct chop_bytes a, struct chop_bytes b) {
