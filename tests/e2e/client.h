@@ -96,6 +96,10 @@ struct use { /* what a request is about */
     uint32_t x_um, y_um;      /* placement; 0 0: 20 mm from the corner */
 };
 chop_err request_make(struct api *a, const struct person *user, const struct use *u, Pb__Request **ret) CHOP_MUSTCHECK;
+/* Up to the proof: the commit is the caller's, who may repeat it. */
+chop_err request_prepare(struct api *a, const struct person *user, const struct use *u, struct act *ret) CHOP_MUSTCHECK;
+chop_err decide_prepare(struct api *a, const struct person *manager, const char *request_id, const char *verdict,
+    const char *signature_of, struct act *ret) CHOP_MUSTCHECK;
 /* verdict "approve" or "reject" */
 chop_err request_decide(struct api *a, const struct person *manager, const char *request_id, const char *verdict,
     const char *signature_of, Pb__Request **ret) CHOP_MUSTCHECK;

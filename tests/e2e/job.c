@@ -84,12 +84,25 @@ static char *document_digest(struct api *a, const char *title) {
     return arena_hex(api_mem(a), CHOP_BYTES(digest, 32));
 }
 
-chop_err request_make(struct api *a, const struct person *user, const struct use *u, Pb__Request **ret) {
+static chop_err prepare_and_prove(struct api *a, const struct person *p, const Pb__PrepareActRequest *r, struct act *ret) {
+    TRY(act_prepare(a, p, OF_AUTHORIZATION, r, ret));
+    return act_prove_key(a, p, ret);
+}
+
+static chop_err commit_request(struct api *a, const struct person *p, const struct act *act, Pb__Request **ret) {
+    Pb__CommitActReply *out;
+    TRY(act_commit(a, p, act, &out));
+    if (!out->request) return CHOP_FAIL(EPEER, NULL, "no request");
+    *ret = out->request;
+    return NULL;
+}
+
+chop_err request_prepare(struct api *a, const struct person *user, const struct use *u, struct act *ret) {
+    Pb__PrepareActRequest r = PB__PREPARE_ACT_REQUEST__INIT;
     Pb__KeyFacts facts = PB__KEY_FACTS__INIT;
     Pb__Document doc = PB__DOCUMENT__INIT;
     Pb__Placement place = PB__PLACEMENT__INIT;
     Pb__RequestUse in = PB__REQUEST_USE__INIT;
-    Pb__CommitActReply *out;
     facts.number = PB_STR("HT-2026-001");
     facts.counterparty = PB_STR("海川贸易有限公司");
     facts.amount = PB_STR("12,500.00");
@@ -107,24 +120,35 @@ chop_err request_make(struct api *a, const struct person *user, const struct use
     in.copies = u->copies;
     in.purpose = PB_STR("签订合同");
     in.placement = &place;
-    TRY(ACT(a, user, REQUEST, request, &in, &out));
-    if (!out->request) return CHOP_FAIL(EPEER, NULL, "no request");
-    *ret = out->request;
-    return NULL;
+    r.params_case = PB__PREPARE_ACT_REQUEST__PARAMS_REQUEST;
+    r.request = &in;
+    return prepare_and_prove(a, user, &r, ret);
 }
 
-chop_err request_decide(struct api *a, const struct person *manager, const char *request_id, const char *verdict,
-    const char *signature_of, Pb__Request **ret) {
+chop_err request_make(struct api *a, const struct person *user, const struct use *u, Pb__Request **ret) {
+    struct act act;
+    TRY(request_prepare(a, user, u, &act));
+    return commit_request(a, user, &act, ret);
+}
+
+chop_err decide_prepare(struct api *a, const struct person *manager, const char *request_id, const char *verdict,
+    const char *signature_of, struct act *ret) {
+    Pb__PrepareActRequest r = PB__PREPARE_ACT_REQUEST__INIT;
     Pb__Decide in = PB__DECIDE__INIT;
-    Pb__CommitActReply *out;
     in.request_id = PB_STR(request_id);
     in.verdict = PB_STR(verdict);
     in.reason = PB_STR(strcmp(verdict, "reject") == 0 ? "金额不符" : "");
     in.signature_of = PB_STR(signature_of ? signature_of : "");
-    TRY(ACT(a, manager, DECIDE, decide, &in, &out));
-    if (!out->request) return CHOP_FAIL(EPEER, NULL, "no request");
-    *ret = out->request;
-    return NULL;
+    r.params_case = PB__PREPARE_ACT_REQUEST__PARAMS_DECIDE;
+    r.decide = &in;
+    return prepare_and_prove(a, manager, &r, ret);
+}
+
+chop_err request_decide(struct api *a, const struct person *manager, const char *request_id, const char *verdict,
+    const char *signature_of, Pb__Request **ret) {
+    struct act act;
+    TRY(decide_prepare(a, manager, request_id, verdict, signature_of, &act));
+    return commit_request(a, manager, &act, ret);
 }
 
 chop_err grant_make(struct api *a, const struct person *user, const struct person *manager, const struct use *u,
