@@ -204,7 +204,7 @@ static void test_orders_at_once(void **state) {
                 same->grant.grant_id, other->grant.grant_id);
         assert_string_equal(SQL(sql), "6 issued");
     }
-    authority->number_state = NULL;
+    authority->number_allotment = NULL;
 }
 
 /* The same numbers under another allotment: only if authorization itself says that they went back. */
@@ -225,11 +225,53 @@ static void test_number_once_unless_returned(void **state) {
     authority->number_state = "reserved";
     authority->number_allotment = k->allotment.allotment_id;
     assert_null(submit(k, &second));
+    authority->number_allotment = NULL;
     assert_string_not_equal(first->marks[0]->token, second->marks[0]->token);
     assert_string_equal(
         SQL(fixture_text(
             "SELECT string_agg(state, ',' ORDER BY state) FROM impression WHERE grant_id = '%s'", k->grant.grant_id)),
         "issued,issued,returned,returned");
+}
+
+/* Between allotment and order a seal may be suspended, a grant cancelled, a number settled: the signatures still hold,
+ * so authorization is asked, and its silence is no permission. */
+static void refused_now(struct order_kit *k, chop_err want) {
+    Pb__Job *job;
+    assert_ptr_equal(submit(k, &job), want);
+    const char *sql = fixture_text("SELECT (SELECT count(*) FROM job WHERE grant_id = '%s') + (SELECT count(*) FROM "
+                                   "impression WHERE grant_id = '%s')",
+        k->grant.grant_id, k->grant.grant_id);
+    assert_string_equal(SQL(sql), "0");
+}
+
+static void test_asked_before_marks_are_made(void **state) {
+    (void)state;
+    static const char *const seals[] = { "suspended", "lost", "revoked", "destroyed" };
+    static const char *const grants[] = { "cancelled", "suspended", "waiting", "expired" };
+    static const char *const numbers[] = { "returned", "spoiled", "printed", "revoked" };
+    struct order_kit *k = kit_new(2);
+    Pb__Job *job, *again;
+    kit_seal(k);
+    for (size_t i = 0; i < 4; i++) {
+        authority->seal_state = seals[i];
+        refused_now(k, CHOP_ERR(ESTATE));
+        authority->seal_state = NULL;
+        authority->grant_state = grants[i];
+        refused_now(k, CHOP_ERR(ESTATE));
+        authority->grant_state = NULL;
+        authority->number_state = numbers[i];
+        refused_now(k, CHOP_ERR(EUSED));
+        authority->number_state = "reserved";
+    }
+    authority->number_allotment = "alt_other";
+    refused_now(k, CHOP_ERR(EUSED));
+    authority->number_allotment = NULL;
+    authority->grant_state = "exhausted"; /* its last numbers are these */
+    assert_null(submit(k, &job));
+    authority->grant_state = "cancelled"; /* what was made before is answered again */
+    assert_null(submit(k, &again));
+    assert_string_equal(job->job_id, again->job_id);
+    authority->grant_state = NULL;
 }
 
 /* An offline grant's block carries a QR that a verifier without a network can check; a shorter one cannot be cut off
@@ -472,13 +514,10 @@ static void test_outcomes_close_the_job(void **state) {
     assert_string_equal(job->numbers[0]->state, "printed");
     /* the returned number may have new marks, the printed one never, whatever authorization says */
     k->allotment.allotment_id = k->order.allotment_id = PB_STR("alt_outcomes_1");
-    authority->number_state = "reserved";
-    authority->number_allotment = "alt_outcomes_1";
     kit_seal(k);
     assert_ptr_equal(submit(k, &again), CHOP_ERR(EUSED));
     k->numbers[0] = 2;
     k->allotment.n_numbers = 1;
-    authority->number_state = NULL;
     kit_seal(k);
     assert_null(submit(k, &again));
     assert_int_equal(again->marks[0]->number, 2);
@@ -503,6 +542,7 @@ static int up(void **state) {
     (void)state;
     w = world_up();
     authority = authority_up();
+    authority->number_state = "reserved";
     producers_up(false);
     program = fixture_start("issuance", "issuance", world_issuance_env());
     return 0;
@@ -523,6 +563,7 @@ int main(void) {
         cmocka_unit_test(test_same_order_same_job),
         cmocka_unit_test(test_orders_at_once),
         cmocka_unit_test(test_number_once_unless_returned),
+        cmocka_unit_test(test_asked_before_marks_are_made),
         cmocka_unit_test(test_offline_mark),
         cmocka_unit_test(test_signature_is_printed_where_ordered),
         cmocka_unit_test(test_artwork_is_fetched_once_and_checked),

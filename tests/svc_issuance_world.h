@@ -47,8 +47,9 @@ void kit_digest(const void *message, uint8_t out[32]);
 struct authority {
     int artwork_calls, specimen_calls, state_calls;
     bool wrong_artwork, wrong_specimen, silent;
-    const char *number_state; /* of FindGrantState; NULL: answers ENOTFOUND */
-    const char *number_allotment;
-    const char *seal_state;
+    /* Of FindGrantState; a number_state of NULL: answers ENOTFOUND. A number_allotment of NULL: that of the kit that
+     * was sealed last for the grant. */
+    const char *number_state, *number_allotment;
+    const char *grant_state, *seal_state; /* NULL: open, active */
 };
 struct authority *authority_up(void); /* one a process */

@@ -34,18 +34,34 @@ static const char *number_array(struct call *c, const Pb__AllotmentStatement *a)
     return text;
 }
 
+/* What authorization says now: signatures tell what was allowed when they were made, not that the seal was suspended or
+ * the grant cancelled since. "exhausted" is a grant whose last numbers are the ones that are ordered here. */
+static chop_err still_allowed(const Pb__GrantState *g, const char *allotment_id) {
+    if (strcmp(g->seal_state, "active") != 0) return CHOP_FAIL(ESTATE, "grant.seal_id", "the seal is %.32s", g->seal_state);
+    if (strcmp(g->grant_state, "open") != 0 && strcmp(g->grant_state, "exhausted") != 0)
+        return CHOP_FAIL(ESTATE, "grant", "the grant is %.32s", g->grant_state);
+    if (!g->number || strcmp(g->number->allotment_id, allotment_id) != 0)
+        return CHOP_FAIL(EUSED, "allotment.numbers", "the number is not of this allotment");
+    if (strcmp(g->number->state, "reserved") != 0)
+        return CHOP_FAIL(EUSED, "allotment.numbers", "the number is %.32s", g->number->state);
+    return NULL;
+}
+
+static chop_err ask_authorization(struct call *c, const struct submitted *s, uint32_t number) {
+    Pb__FindGrantStateRequest ask = PB__FIND_GRANT_STATE_REQUEST__INIT;
+    Pb__GrantState *state;
+    ask.grant_id = s->o.grant->grant_id;
+    ask.number = number;
+    TRY(rpc_call(c, "authorization", &pb__authorization__descriptor, "FindGrantState", &ask, false, &state));
+    return still_allowed(state, s->o.allotment->allotment_id);
+}
+
 /* A number with marks already: only authorization, asked now, can say that it went back and belongs to this allotment.
  */
 static chop_err number_reissued(struct call *c, const struct submitted *s, uint32_t number, const char *old_allotment) {
-    const struct order *o = &s->o;
-    Pb__FindGrantStateRequest ask = PB__FIND_GRANT_STATE_REQUEST__INIT;
-    Pb__GrantState *state;
-    ask.grant_id = o->grant->grant_id;
-    ask.number = number;
-    TRY(rpc_call(c, "authorization", &pb__authorization__descriptor, "FindGrantState", &ask, false, &state));
-    if (!state->number || strcmp(state->number->allotment_id, o->allotment->allotment_id) != 0)
-        return CHOP_FAIL(EUSED, "allotment.numbers", "number %u has marks", (unsigned)number);
-    return DB_DO(c->db, "issuance_number_returned", T_(o->grant->grant_id), I_(number), T_(old_allotment), I_(c->now));
+    TRY(ask_authorization(c, s, number));
+    return DB_DO(
+        c->db, "issuance_number_returned", T_(s->o.grant->grant_id), I_(number), T_(old_allotment), I_(c->now));
 }
 
 static chop_err numbers_free(struct call *c, const struct submitted *s) {
@@ -110,6 +126,7 @@ HANDLER(submit_order, Pb__SubmitOrderRequest, Pb__Job) {
     TRY(known_job(c, &s, &job_id));
     if (job_id) return job_print(c, job_id, out);
     TRY(order_in_time(&s.o, c->now));
+    TRY(ask_authorization(c, &s, s.o.allotment->numbers[0]));
     TRY(artwork_fetch(c, s.o.grant, &j.artwork));
     TRY(specimen_fetch(c, in, s.o.grant, &j.signature));
     TRY(job_make(c, &s, &j));
