@@ -219,11 +219,18 @@ test('print: the order names the allotment and the challenge by digest', async (
 
 const wrongAllotments = { grant_id: 'grant_2', grant_digest: fill(32, 1), printer_id: 'prn_2', member_id: 'mem_2', terminal_id: 'ter_2',
   numbers: [1], document_digest: fill(32, 1), artwork_digest: fill(32, 1), challenge_digest: fill(32, 1), replaces: 1 };
+wrongAllotments.placement = { page: 1, x_um: 2, y_um: 3 };
 for (const [field, value] of Object.entries(wrongAllotments)) {
   test(`print: an allotment with another ${field} is not ordered`, async () => {
     await assert.rejects(act.checkAllotment(allotted({ [field]: value })), act.ActError);
   });
 }
+test('print: the place is the approved one, or the one commanded', async () => {
+  const place = { page: 2, x_um: 1000, y_um: 0 };
+  await act.checkAllotment(allotted({ placement: place }, { placement: place }));
+  await assert.rejects(act.checkAllotment(allotted({}, { placement: place })), act.ActError);
+  await assert.rejects(act.checkAllotment(allotted({ placement: { ...place, x_um: 1001 } }, { placement: place })), act.ActError);
+});
 test('print: no number twice, none beyond what was asked, no other document than was shown', async () => {
   await assert.rejects(act.checkAllotment(allotted({ numbers: [2, 2] })), act.ActError);
   await assert.rejects(act.checkAllotment(allotted({ numbers: [1, 2, 3] })), act.ActError);

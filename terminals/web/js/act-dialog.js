@@ -38,7 +38,7 @@ async function commit(act, proof) {
 function openDialog(title) {
   const body = el('div', { class: 'dialog-body' });
   const dialog = el('dialog', { 'aria-label': title },
-    el('div', { class: 'dialog-head' }, el('h2', {}, title), button('✕', () => dialog.close(), { class: 'plain', 'aria-label': t('close') })), body);
+    el('div', { class: 'dialog-head' }, el('h2', { tabindex: '-1', autofocus: true }, title), button('✕', () => dialog.close(), { class: 'plain', 'aria-label': t('close') })), body);
   document.body.append(dialog);
   dialog.showModal();
   return { dialog, body };

@@ -116,6 +116,12 @@ function sameNumbers(numbers, count) {
   return numbers.length === count && new Set(numbers).size === count && numbers.every((n) => n > 0);
 }
 
+function samePlace(asked, granted, allotted) {
+  const wanted = asked ?? granted;
+  if (!wanted || !allotted) return !wanted && !allotted;
+  return ['page', 'x_um', 'y_um'].every((name) => (wanted[name] ?? 0) === allotted[name]);
+}
+
 // The allotment must be for exactly what was commanded. job: { asked (params of the print act), result, terminalId,
 // memberId, documentSha256 }. Returns the allotment's statement and digests.
 export async function checkAllotment({ asked, result, terminalId, memberId, documentSha256 }) {
@@ -131,6 +137,7 @@ export async function checkAllotment({ asked, result, terminalId, memberId, docu
   need((asked.replaces ?? 0) === a.replaces, 'allotment', 'replaces');
   need(equal(a.document_digest, g.document_digest) && hex(a.document_digest) === documentSha256, 'allotment', 'document_digest');
   need(equal(a.artwork_digest, g.artwork_digest), 'allotment', 'artwork_digest');
+  need(samePlace(asked.placement, g.placement, a.placement), 'allotment', 'placement');
   const challengeDigest = await sha256(challenge.payload);
   need(equal(a.challenge_digest, challengeDigest), 'allotment', 'challenge_digest');
   return { allotment: a, grant: g, allotmentDigest: await sha256(allotment.payload), challengeDigest };

@@ -117,6 +117,7 @@ async function render() {
   main.removeAttribute('aria-busy');
   replace(document.querySelector('header'), header(path));
   replace(main, insecureNotice(), view);
+  document.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   document.getElementById('title')?.focus({ preventScroll: true });
 }
 

@@ -176,6 +176,8 @@ export const dictionary = {
   'kind.terminal-revoke': ['撤销终端', 'Revoke a terminal'],
   'kind.printer-code': ['新印章机登记码', 'Code for a new printer'],
 
+  'f.asked-copies': ['申请次数', 'Impressions asked for'], 'f.granted-copies': ['授权总数', 'Impressions granted'],
+  'f.decide.copies': ['批准次数', 'Impressions granted now'],
   'f.organization_name': ['单位', 'Organization'], 'f.organization_id': ['单位编号', 'Organization id'],
   'f.member_id': ['成员编号', 'Member id'], 'f.member_name': ['操作人', 'Acting member'], 'f.post': ['职务', 'Post'],
   'f.terminal_id': ['终端', 'Terminal'], 'f.prepared_at': ['发起时间', 'Prepared'], 'f.act_id': ['操作编号', 'Act'],
@@ -222,7 +224,7 @@ export const dictionary = {
   'v.finance': ['财务专用章', 'Finance'], 'v.invoice': ['发票专用章', 'Invoice'],
   'v.legal_rep': ['法定代表人章', 'Legal representative'], 'v.round': ['圆形', 'Round'],
   'v.ellipse': ['椭圆', 'Ellipse'], 'v.square': ['方形', 'Square'], 'v.draft': ['草稿', 'Draft'],
-  'v.registered': ['已登记', 'Registered'], 'v.active': ['在用', 'Active'], 'v.suspended': ['停用', 'Suspended'],
+  'v.registered': ['已登记', 'Registered'], 'v.active': ['有效', 'Active'], 'v.suspended': ['停用', 'Suspended'],
   'v.lost': ['已挂失', 'Lost'], 'v.revoked': ['已撤销', 'Revoked'], 'v.destroyed': ['已销毁', 'Destroyed'],
   'v.enrolled': ['已登记', 'Enrolled'], 'v.retired': ['退役', 'Retired'],
   'v.register': ['登记备案编号', 'Record filing number'], 'v.activate': ['启用', 'Activate'],

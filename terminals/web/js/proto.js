@@ -58,7 +58,7 @@ export const GrantStatement = schema({
   seal_id: [7, 'string'], seal_name: [8, 'string'], artwork_digest: [11, 'bytes'], document_digest: [13, 'bytes'],
   copies: [14, 'uint'], not_before: [15, 'uint'], not_after: [16, 'uint'], printer_ids: [17, 'string', 'repeated'],
   signature_of: [18, 'string'], signature_name: [19, 'string'], approvals: [21, Approval, 'repeated'], offline: [25, 'bool'],
-  spoil_allowance: [26, 'uint'], granted_at: [27, 'uint'], sample: [28, 'bool'],
+  spoil_allowance: [26, 'uint'], granted_at: [27, 'uint'], sample: [28, 'bool'], placement: [31, Placement],
 });
 export const FactStatement = schema({
   fact_id: [1, 'string'], kind: [2, 'string'], seal_id: [5, 'string'], seal_code: [6, 'string'], seal_name: [7, 'string'],

@@ -50,10 +50,10 @@ async function loadFacts(manifest, sealId, afterSeq, previous) {
 }
 
 function factCells({ fact, statement, signature, chain }, filings) {
-  const mine = filings.filter((f) => f.fact_id === fact.fact_id);
+  const mine = filings.filter((f) => f.fact_id === fact.fact_id).sort((a, b) => a.registry.localeCompare(b.registry));
   return [fact.seal_seq, t(`v.${fact.kind}`, fact.kind), time(fact.at), statement.member_name ?? '',
     fact.grant_id ? link(`#/grant/${fact.grant_id}`, fact.number ? `${t('impression')} ${fact.number}` : t('grant')) : '',
-    statement.detail ?? '', mine.map((f) => el('div', {}, `${f.registry} `, state(f.state), f.number ? ` ${f.number}` : '')),
+    t(`v.${statement.detail}`, statement.detail ?? ''), mine.map((f) => el('div', {}, `${f.registry} `, state(f.state), f.number ? ` ${f.number}` : '')),
     [verdict(signature), ' ', chain ? el('span', { class: `state s-${chain}` }, t(`chain.${chain}`)) : ''], digest(fact.digest.slice(0, 16))];
 }
 
@@ -92,7 +92,7 @@ async function filingsCard(manifest, filings, facts) {
 
 async function registriesCard() {
   const list = (await api.get('/v1/registries')).registries ?? [];
-  return card(t('registries'), list.length ? table([t('f.name'), t('f.title'), t('registry.waiting'), t('registry.stopped')], list.map((r) => [r.name,
+  return card(t('registries'), list.length ? table([t('registry'), t('f.title'), t('registry.waiting'), t('registry.stopped')], list.map((r) => [r.name,
     r.title, r.waiting ?? 0, r.lanes_stopped ? el('span', { class: 'state s-bad' }, r.lanes_stopped) : 0])) : empty());
 }
 

@@ -9,6 +9,7 @@ import { reload } from './navigate.js';
 import { jobsCard, printCard } from './views-print.js';
 import * as proto from './proto.js';
 import { hasRole, session } from './session.js';
+import { placeText } from './views-request.js';
 
 export async function grantsView() {
   const view = hasRole('manager', 'admin', 'auditor') ? 'all' : 'mine';
@@ -29,7 +30,7 @@ function grantCard(g, s) {
   return card(t('grant'), el('div', { class: 'row' }, facts([[t('state'), state(g.state)], [t('seal'), link(`#/seal/${g.seal_id}`, g.seal_name)],
     [t('grant.member'), s.member_name], [t('grant.remaining'), `${g.remaining ?? 0} / ${g.copies}`], [t('f.not_before'), time(s.not_before)],
     [t('f.not_after'), time(g.not_after)], [t('grant.signature'), s.signature_name], [t('grant.allowance'), s.spoil_allowance],
-    [t('grant.approvals'), s.approvals.map((a) => `${a.member_name} ${a.post}`).join('、')],
+    [t('f.placement'), placeText(s.placement)], [t('grant.approvals'), s.approvals.map((a) => `${a.member_name} ${a.post}`).join('、')],
     [t('request'), link(`#/request/${g.request_id}`, t('request.open'))]]),
   el('div', { class: 'picture' }, artwork(Array.from(s.artwork_digest, (b) => b.toString(16).padStart(2, '0')).join(''), g.seal_name))),
   s.sample ? notice(t('seal.sample'), 'warn') : null);

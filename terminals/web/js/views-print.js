@@ -8,7 +8,7 @@ import { button, card, el, facts, field, form, guarded, link, notice, replace, s
 import { t } from './i18n.js';
 import { reload } from './navigate.js';
 import { session, who } from './session.js';
-import { placementOf } from './views-request.js';
+import { placeText, placementFields, placementOf } from './views-request.js';
 
 const WAIT_MS = 180000, STEP_MS = 1000;
 const STEPS = ['challenge', 'act', 'check', 'order', 'wait'];
@@ -98,7 +98,7 @@ async function command(grant, statement, data, place) {
   checkChallenge(challenge, printerId, Date.now());
   steps.at('act');
   const asked = { grant_id: grant.grant_id, printer_id: printerId, count: replaces ? 1 : Number(data.get('count')),
-    challenge: challenge.challenge, printer_cert: challenge.printer_cert, placement: placementOf(data), replaces };
+    challenge: challenge.challenge, printer_cert: challenge.printer_cert, placement: statement.placement ? undefined : placementOf(data), replaces };
   const outcome = await runAct('authorization', 'print', asked);
   if (!outcome) {
     place.replaceChildren();
@@ -132,9 +132,7 @@ export async function printCard(grant, statement, replaceable) {
   return card(t('print'), form([
     select(t('printer'), 'printer', options, { required: true }),
     grant.remaining ? field(t('print.count'), 'count', { type: 'number', min: 1, max: grant.remaining, value: 1, required: true }) : null, again,
-    el('details', {}, el('summary', {}, t('f.placement')), el('p', { class: 'faint' }, t('placement.hint')), el('div', { class: 'row' },
-      field(t('f.page'), 'page', { type: 'number', min: 1, max: 2000 }), field(t('placement.x'), 'x', { type: 'number', min: 0, max: 2000, step: 'any' }),
-      field(t('placement.y'), 'y', { type: 'number', min: 0, max: 2000, step: 'any' }))),
+    statement.placement ? el('p', {}, t('f.placement'), ' ', placeText(statement.placement)) : placementFields(),
   ], t('print'), (data) => command(grant, statement, data, place)), place);
 }
 

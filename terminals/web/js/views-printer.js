@@ -29,7 +29,7 @@ function pairForm(printer) {
 }
 
 function printerRow(printer, pairings, place) {
-  const paired = pairings.some((p) => p.printer_id === printer.printer_id && p.terminal_id === session.me.terminal_id);
+  const paired = pairings.some((p) => p.terminal_id === session.me.terminal_id);
   const open = () => {
     place.replaceChildren(card(`${t('pair')}：${printer.name}`, pairForm(printer)));
     place.querySelector('input')?.focus();
@@ -52,9 +52,9 @@ function codeCard() {
 }
 
 export async function printersView() {
-  const [list, known] = await Promise.all([api.get('/v1/printers', { limit: 200 }), api.get('/v1/pairings')]);
-  const printers = list.printers ?? [], place = el('div', { 'aria-live': 'polite' });
-  const rows = printers.map((p) => printerRow(p, known.pairings ?? [], place));
+  const printers = (await api.get('/v1/printers', { limit: 200 })).printers ?? [], place = el('div', { 'aria-live': 'polite' });
+  const known = await Promise.all(printers.map((p) => api.get(`/v1/printers/${api.segment(p.printer_id)}/pairings`)));
+  const rows = printers.map((p, i) => printerRow(p, known[i].pairings ?? [], place));
   return page(t('nav.printers'), card('', rows.length
     ? table([t('f.name'), t('f.printer_id'), t('state'), t('printer.seen'), t('pair.this')], rows) : empty()), place, hasRole('admin') ? codeCard() : null);
 }

@@ -21,7 +21,8 @@ function keyFactFields() {
     field(t('facts.copies'), 'documents', { type: 'number', min: 0, max: 1000 }, t('facts.copies.hint')));
 }
 
-function placementFields() {
+// Only where no place is approved yet.
+export function placementFields() {
   return el('details', {}, el('summary', {}, t('f.placement')), el('p', { class: 'faint' }, t('placement.hint')),
     el('div', { class: 'row' }, field(t('f.page'), 'page', { type: 'number', min: 1, max: 2000 }),
       field(t('placement.x'), 'x', { type: 'number', min: 0, max: 2000, step: 'any' }),
@@ -76,6 +77,10 @@ function printerChoice(printers) {
   if (printers.length === 0) return null;
   return group(t('request.printers'), el('p', { class: 'faint' }, t('request.printers.hint')),
     printers.map((p) => check(p.name, 'printer', { value: p.printer_id })));
+}
+
+export function placeText(p) {
+  return p ? `${t('f.page')} ${p.page}：${(p.x_um ?? 0) / 1000} × ${(p.y_um ?? 0) / 1000} mm` : '';
 }
 
 export async function newRequestView() {
@@ -161,7 +166,7 @@ export function documentCard(document) {
 export function requestCard(r) {
   return card(t('request'), facts([[t('state'), state(r.state)], [t('seal'), link(`#/seal/${r.seal_id}`, r.seal_name)],
     [t('f.requester_name'), r.requester_name], [t('request.copies'), r.copies], [t('f.purpose'), r.purpose],
-    [t('f.placement'), r.placement ? `${t('f.page')} ${r.placement.page}：${(r.placement.x_um ?? 0) / 1000} × ${(r.placement.y_um ?? 0) / 1000} mm` : ''],
+    [t('f.placement'), placeText(r.placement)],
     [t('created'), time(r.created_at)], [t('expires'), time(r.expires_at)],
     [t('request.approvals'), `${(r.decisions ?? []).filter((d) => d.verdict === 'approve').length} / ${r.approvals_needed ?? 1}`],
     [t('grant'), r.grant_id ? link(`#/grant/${r.grant_id}`, t('grant.open')) : '']]));
