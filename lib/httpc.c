@@ -192,8 +192,9 @@ static chop_err failure(struct httpc *h, CURLcode code) {
 }
 
 static chop_err collect(struct httpc *h, struct arena *mem, struct httpc_reply *ret_reply) {
-    struct httpc_reply r = { .body = arena_copy(mem, CHOP_BYTES(h->reply, h->n_reply)) };
-    if (h->n_reply && r.body.n != h->n_reply) return CHOP_ERR(EMEMORY);
+    struct httpc_reply r = { 0 };
+    if (h->n_reply) r.body = arena_copy(mem, CHOP_BYTES(h->reply, h->n_reply));
+    if (r.body.n != h->n_reply) return CHOP_ERR(EMEMORY);
     curl_off_t after = 0;
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &r.status);
     curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &after);

@@ -102,6 +102,7 @@ static int group_setup(void **state) {
 static int group_teardown(void **state) {
     (void)state;
     owner_stop();
+    owner_stop();
     fixture_stop(relay);
     for (int i = 0; i < 3; i++) peer_stop(&peers[i]);
     world_free(w);

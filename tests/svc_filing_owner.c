@@ -6,6 +6,7 @@
 #include "common.pb-c.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,6 +3,7 @@
 #include "bus.h"
 
 void owner_start(struct bus *b);
+void owner_stop(void); /* announces no more */
 /* Before the bus goes. */
 void owner_stop(void);
 /* authorization.fact.filed; registries NULL-terminated, NULL for all. */

@@ -21,6 +21,7 @@ struct sender {
     struct httpc *http;
     size_t batch; /* lanes to claim: grows while they fit the window */
     uint64_t hints_seen;
+    bool outbox_runs; /* known by a first hint: senders begin before the outbox does, which finds their rows by itself */
 };
 
 /* ---- one filing ---- */
@@ -110,7 +111,7 @@ static chop_err run_batch(struct sender *s, bool *ret_worked) {
     adapt(s, send_batch(s, c.trust, &b, &outage), b.n_lanes);
     c.now = chop_now_ms();
     TRY(batch_settle(&c, r, &b));
-    app_wake_outbox(r->app);
+    if (s->outbox_runs) app_wake_outbox(r->app);
     if (outage) note_outage(s);
     return outage || b.n_filings == 0 ? NULL : note_health(s);
 }
@@ -140,9 +141,11 @@ static bool wait_for_work(struct sender *s, int64_t ms, bool heed_hints) {
     return hinted;
 }
 
-static bool stopping(struct relay *r) {
+static bool stopping(struct sender *s) {
+    struct relay *r = s->relay;
     (void)pthread_mutex_lock(&r->lock);
     bool stop = r->stopping;
+    s->outbox_runs = r->hints > 0;
     (void)pthread_mutex_unlock(&r->lock);
     return stop;
 }
@@ -151,7 +154,7 @@ static bool stopping(struct relay *r) {
 static void *send_all(void *arg) {
     struct sender *s = arg;
     int64_t idle_ms = 1;
-    while (!stopping(s->relay)) {
+    while (!stopping(s)) {
         bool worked = false;
         int64_t paused = pause_left_ms(s);
         chop_err e = paused ? NULL : db_ready(s->db);
