@@ -37,7 +37,8 @@ static const char *number_array(struct call *c, const Pb__AllotmentStatement *a)
 /* What authorization says now: signatures tell what was allowed when they were made, not that the seal was suspended or
  * the grant cancelled since. "exhausted" is a grant whose last numbers are the ones that are ordered here. */
 static chop_err still_allowed(const Pb__GrantState *g, const char *allotment_id) {
-    if (strcmp(g->seal_state, "active") != 0) return CHOP_FAIL(ESTATE, "grant.seal_id", "the seal is %.32s", g->seal_state);
+    if (strcmp(g->seal_state, "active") != 0)
+        return CHOP_FAIL(ESTATE, "grant.seal_id", "the seal is %.32s", g->seal_state);
     if (strcmp(g->grant_state, "open") != 0 && strcmp(g->grant_state, "exhausted") != 0)
         return CHOP_FAIL(ESTATE, "grant", "the grant is %.32s", g->grant_state);
     if (!g->number || strcmp(g->number->allotment_id, allotment_id) != 0)
