@@ -2,7 +2,7 @@
 // Run as: node --test tests/web_modules.mjs, with CHOP_SOURCE (the checkout) and CHOP_PROTOC in the environment.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { createHash, createHmac, createVerify } from 'node:crypto';
+import { createHash, createHmac, createVerify, webcrypto } from 'node:crypto';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ const dir = mkdtempSync(join(tmpdir(), 'chop-web-'));
 after(() => rmSync(dir, { recursive: true }));
 cpSync(join(source, 'terminals/web/js'), dir, { recursive: true });
 writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+globalThis.crypto ??= webcrypto; // node 18 has it only as a module
 const load = (name) => import(join(dir, name));
 const bytes = await load('bytes.js'), proto = await load('proto.js'), act = await load('act.js');
 const trust = await load('trust.js'), { dictionary } = await load('i18n.js'), { outlinePath } = await load('outline.js');
