@@ -93,6 +93,8 @@ static void test_outcomes(void **state) {
     assert_int_equal(outcome_of("nonsense"), OUTCOMES);
     assert_true(outcome_follows(ISSUED, PRINTED) && outcome_follows(INTERRUPTED, SPOILED));
     assert_true(outcome_follows(PRINTED, REVOKED));
+    assert_true(outcome_follows(RETURNED, PRINTED)); /* proven, where the other was only said */
+    assert_false(outcome_follows(RETURNED, INTERRUPTED) || outcome_follows(RETURNED, ISSUED));
     assert_false(outcome_follows(PRINTED, INTERRUPTED) || outcome_follows(PRINTED, RETURNED));
     assert_false(outcome_follows(PRINTED, SPOILED) || outcome_follows(SPOILED, PRINTED));
     for (unsigned o = 0; o < OUTCOMES; o++)

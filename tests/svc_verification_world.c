@@ -310,14 +310,15 @@ void paper_settle_with(const struct paper *p, const struct settle *s) {
     ev.at = s->at ? s->at : chop_now_ms();
     ev.allotment_id = p->kit->allotment.allotment_id;
     ev.fact = proof_of(p, s);
-    tell("authorization", "authorization.impression.settled", p->kit->grant.seal_id, &ev);
+    tell("authorization", "authorization.impression.settled", s->key ? s->key : p->kit->grant.seal_id, &ev);
 }
 
 void paper_settle(const struct paper *p, const char *state, const char *kind, const char *detail) {
     paper_settle_with(p, &(struct settle){ .state = state, .kind = kind, .detail = detail });
 }
 
-void seal_change(const struct paper *p, const char *state, uint64_t seq, const char *signer) {
+static void seal_tell(
+    const struct paper *p, const char *state, const char *event_state, uint64_t seq, const char *signer) {
     Pb__FactStatement f = fact_of(p, "seal-state");
     Pb__SealChanged ev = PB__SEAL_CHANGED__INIT;
     f.grant_id = f.allotment_id = PB_STR("");
@@ -325,10 +326,18 @@ void seal_change(const struct paper *p, const char *state, uint64_t seq, const c
     f.seal_seq = seq;
     f.detail = PB_STR(fixture_text("%s: a reason", state));
     ev.seal_id = p->kit->grant.seal_id;
-    ev.state = PB_STR(state);
+    ev.state = PB_STR(event_state);
     ev.at = f.at;
     ev.fact = unpack_signed(PB_BIN(fixture_sign(signer ? signer : "authorization", "fact", &f)));
     tell("authorization", "authorization.seal.changed", ev.seal_id, &ev);
+}
+
+void seal_change(const struct paper *p, const char *state, uint64_t seq, const char *signer) {
+    seal_tell(p, state, state, seq, signer);
+}
+
+void seal_change_as(const struct paper *p, const char *state, const char *event_state, uint64_t seq) {
+    seal_tell(p, state, event_state, seq, NULL);
 }
 
 const char *fact_file(const struct paper *p, const char *kind, uint8_t out[32]) {

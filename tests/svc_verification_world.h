@@ -30,9 +30,12 @@ struct settle {
     const char *state, *kind, *detail, *signer;
     uint32_t fact_number;
     bool revocation;
-    int64_t at;
+    int64_t at;      /* of the event; the fact's is now */
+    const char *key; /* of the event; NULL: the paper's seal */
 };
 void paper_settle_with(const struct paper *p, const struct settle *s);
+/* The fact says `state`, the event around it another. */
+void seal_change_as(const struct paper *p, const char *state, const char *event_state, uint64_t seq);
 void seal_change(const struct paper *p, const char *state, uint64_t seq, const char *signer);
 /* authorization.fact.filed for the paper; returns the fact's id, its digest into out. */
 const char *fact_file(const struct paper *p, const char *kind, uint8_t out[32]);

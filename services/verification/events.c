@@ -58,10 +58,10 @@ EVENT_HANDLER(impression_issued, Pb__ImpressionIssued) {
 
 /* A print that ended after the seal was reported lost, revoked or destroyed: the seal's events come in the same order.
  */
-static chop_err printed_after_end(struct call *c, const char *seal_id, int64_t at, bool *ret_doubtful) {
+static chop_err printed_after_end(struct call *c, const Pb__FactStatement *f, bool *ret_doubtful) {
     struct db_rows *r;
-    TRY(DB_QUERY(c->db, &r, "verification_seal", T_(seal_id)));
-    *ret_doubtful = db_count(r) > 0 && db_int(r, 0, 2) > 0 && at >= db_int(r, 0, 2);
+    TRY(DB_QUERY(c->db, &r, "verification_seal", T_(f->seal_id)));
+    *ret_doubtful = db_count(r) > 0 && db_int(r, 0, 2) > 0 && f->at >= db_int(r, 0, 2);
     return NULL;
 }
 
@@ -75,14 +75,15 @@ static chop_err outcome_now(struct call *c, const Pb__ImpressionSettled *in, enu
 EVENT_HANDLER(impression_settled, Pb__ImpressionSettled) {
     enum outcome next = outcome_of(in->state), now;
     bool doubtful = false;
+    const Pb__FactStatement *fact = NULL;
     if (next == OUTCOMES || in->number == 0 || in->number > INT32_MAX)
         return forged(c, event, CHOP_FAIL(EINVAL, "state", "no such outcome"));
-    if (outcome_needs_proof(next)) BELIEVE(outcome_proven(c, in, next, event->at));
+    if (outcome_needs_proof(next)) BELIEVE(outcome_proven(c, in, next, event->at, &fact));
     TRY(outcome_now(c, in, &now));
     if (!outcome_follows(now, next)) return NULL;
-    if (next == PRINTED) TRY(printed_after_end(c, event->key, in->at, &doubtful));
+    if (next == PRINTED) TRY(printed_after_end(c, fact, &doubtful)); /* by the signed time and seal, not the event's */
     TRY(DB_DO(c->db, "verification_outcome_put", T_(in->grant_id), I_(in->number), T_(in->allotment_id), I_(next),
-        I_(in->at), I_(next == PRINTED ? in->at : 0), L_(doubtful)));
+        I_(in->at), I_(next == PRINTED ? fact->at : 0), L_(doubtful)));
     return build_rows(c, in->grant_id, in->number);
 }
 
@@ -94,9 +95,7 @@ EVENT_HANDLER(seal_changed, Pb__SealChanged) {
     BELIEVE(fact_read(c, in->fact, event->at, &f));
     if (strcmp(f->seal_id, in->seal_id) != 0 || strcmp(f->kind, "seal-state") != 0)
         return forged(c, event, CHOP_FAIL(EMISMATCH, "fact", "is of something else"));
-    size_t n = strlen(in->state);
-    if (n == 0 || strncmp(f->detail, in->state, n) != 0)
-        return forged(c, event, CHOP_FAIL(EMISMATCH, "fact", "tells another state"));
+    if (!detail_says(f, in->state)) return forged(c, event, CHOP_FAIL(EMISMATCH, "fact", "tells another state"));
     TRY(DB_QUERY(c->db, &r, "verification_seal", T_(in->seal_id)));
     int64_t ended = db_count(r) ? db_int(r, 0, 2) : 0;
     if (!seal_ended(in->state))

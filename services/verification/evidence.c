@@ -92,12 +92,14 @@ static const char *fact_of(enum outcome o) {
     return o == PRINTED ? "impression-printed" : o == SPOILED ? "impression-spoiled" : "impression-revoked";
 }
 
-/* A settled number's fact tells in its detail what it was settled as, before any reason. */
-static bool settled_as(const Pb__FactStatement *f, enum outcome o) {
-    const char *word = o == PRINTED ? "printed" : "spoiled";
+bool detail_says(const Pb__FactStatement *f, const char *word) {
     size_t n = strlen(word);
-    return strcmp(f->kind, "impression-settled") == 0 && o != REVOKED && strncmp(f->detail, word, n) == 0 &&
-           !(f->detail[n] >= 'a' && f->detail[n] <= 'z');
+    return n > 0 && strncmp(f->detail, word, n) == 0 && !(f->detail[n] >= 'a' && f->detail[n] <= 'z');
+}
+
+static bool settled_as(const Pb__FactStatement *f, enum outcome o) {
+    return strcmp(f->kind, "impression-settled") == 0 && o != REVOKED &&
+           detail_says(f, o == PRINTED ? "printed" : "spoiled");
 }
 
 static chop_err revocation_proves(struct call *c, const Pb__ImpressionSettled *in, int64_t at) {
@@ -108,7 +110,8 @@ static chop_err revocation_proves(struct call *c, const Pb__ImpressionSettled *i
     return same ? NULL : CHOP_FAIL(EMISMATCH, "fact", "is of another impression");
 }
 
-chop_err outcome_proven(struct call *c, const Pb__ImpressionSettled *in, enum outcome o, int64_t at) {
+chop_err outcome_proven(
+    struct call *c, const Pb__ImpressionSettled *in, enum outcome o, int64_t at, const Pb__FactStatement **ret_fact) {
     Pb__FactStatement *f;
     if (!in->fact) return CHOP_FAIL(EINVAL, "fact", "nothing proves it");
     if (o == REVOKED && strcmp(in->fact->type, "revocation") == 0) return revocation_proves(c, in, at);
@@ -118,6 +121,7 @@ chop_err outcome_proven(struct call *c, const Pb__ImpressionSettled *in, enum ou
     if (!same) return CHOP_FAIL(EMISMATCH, "fact", "is of another impression");
     if (strcmp(f->kind, fact_of(o)) != 0 && !settled_as(f, o))
         return CHOP_FAIL(EMISMATCH, "fact", "says something else");
+    *ret_fact = f;
     return NULL;
 }
 

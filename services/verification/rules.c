@@ -17,7 +17,8 @@ static const struct {
     [INTERRUPTED] = { "interrupted", TO(PRINTED) | TO(SPOILED) | TO(REVOKED), false },
     [PRINTED] = { "printed", TO(REVOKED), true },
     [SPOILED] = { "spoiled", TO(REVOKED), true },
-    [RETURNED] = { "returned", TO(REVOKED), false },
+    /* No signature says "returned": what is proven afterwards counts for more. */
+    [RETURNED] = { "returned", TO(PRINTED) | TO(SPOILED) | TO(REVOKED), false },
     [REVOKED] = { "revoked", 0, true },
 };
 
@@ -157,6 +158,10 @@ bool fact_same(const char *a, const char *b) {
         y = next_letter(&b);
     } while (x == y && x);
     return x == y;
+}
+
+bool facts_hidden(const Pb__KeyFacts *given, const char *given_sha256) {
+    return *given_sha256 || (given && (*given->counterparty || *given->amount));
 }
 
 size_t facts_differ(const Pb__KeyFacts *approved, const char *approved_sha256, const Pb__KeyFacts *given,

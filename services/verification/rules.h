@@ -48,6 +48,8 @@ void mask_verdict(struct arena *mem, Pb__Verdict *v);
 /* Whether two facts say the same: blanks, letter case, full-width forms, thousands separators and currency signs aside.
  */
 bool fact_same(const char *a, const char *b);
+/* Whether facts are given that the masked level does not show. */
+bool facts_hidden(const Pb__KeyFacts *given, const char *given_sha256);
 /* Names of the given facts that differ, into names[8]; returns how many. Empty and zero means not given. */
 size_t facts_differ(const Pb__KeyFacts *approved, const char *approved_sha256, const Pb__KeyFacts *given,
     const char *given_sha256, const char *names[8]);

@@ -30,8 +30,12 @@ chop_err evidence_read(struct call *c, const Pb__ImpressionIssued *in, int64_t a
 /* The verdict as it is right after issuing: full level, no verdict word yet. */
 chop_err evidence_verdict(struct call *c, const struct evidence *e, Pb__Verdict **ret) CHOP_MUSTCHECK;
 chop_err fact_read(struct call *c, const Pb__Signed *s, int64_t at, Pb__FactStatement **ret) CHOP_MUSTCHECK;
-/* Whether the statement proves that this number of this grant came to this end. */
-chop_err outcome_proven(struct call *c, const Pb__ImpressionSettled *in, enum outcome o, int64_t at) CHOP_MUSTCHECK;
+/* A seal's state, and what a number was settled as, stand in the fact's detail before any reason. */
+bool detail_says(const Pb__FactStatement *f, const char *word);
+/* Whether the statement proves that this number of this grant came to this end. The fact that does, but for a
+ * revocation that is none. */
+chop_err outcome_proven(struct call *c, const Pb__ImpressionSettled *in, enum outcome o, int64_t at,
+    const Pb__FactStatement **ret_fact) CHOP_MUSTCHECK;
 /* Whether it is the registry's own receipt for this fact. */
 chop_err receipt_read(struct call *c, const Pb__Signed *s, const char *registry, const char *fact_id, int64_t at,
     Pb__ReceiptStatement **ret) CHOP_MUSTCHECK;
