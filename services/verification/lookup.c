@@ -36,13 +36,14 @@ static chop_err ask_state(struct call *c, const char *grant_id, const char *allo
     metric_add(s->asked, 1);
     TRY(rpc_call(&ask, "authorization", &pb__authorization__descriptor, "FindGrantState", &request, false, &state));
     if (!state->number) return CHOP_FAIL(EPEER, NULL, "authorization does not know the number");
-    bool ours = strcmp(state->number->allotment_id, allotment_id) == 0;
+    bool ours = strcmp(state->number->allotment_id, allotment_id) == 0, known = f->at.outcome == PRINTED;
     f->at.outcome = ours ? outcome_of(state->number->state) : RETURNED;
     if (f->at.outcome == OUTCOMES) return CHOP_FAIL(EPEER, NULL, "authorization names an unknown outcome");
     if (f->at.outcome == PRINTED && !f->v->printed_at) f->v->printed_at = state->number->at;
     f->v->seal_state_now = state->seal_state;
     f->at.seal_ended_now = seal_ended(state->seal_state);
-    f->at.current = true;
+    /* The owner does not tell since when the seal is over: only the model knows whether this print came before. */
+    f->at.current = known || f->at.outcome != PRINTED || !f->at.seal_ended_now;
     f->as_of = state->as_of ? state->as_of : c->now;
     return NULL;
 }
