@@ -284,6 +284,34 @@ static void test_forged_outcomes(void **state) {
     seal_change(p, "lost", 3, "bridge");
     settled(p);
     assert_string_equal(verdict_of(p->token), "pending");
+    /* "returned" needs no proof, so it does not stand against one */
+    paper_settle(p, "returned", NULL, NULL);
+    becomes(p, "void");
+    paper_settle(p, "printed", "impression-printed", "");
+    becomes(p, "genuine");
+}
+
+/* Nothing that decides comes from the event around a true fact: not its seal, not its time, not half of a word. */
+static void test_true_facts_in_forged_events(void **state) {
+    (void)state;
+    struct paper *p = paper_new(), *late, *moved;
+    paper_issue(p);
+    becomes(p, "pending");
+    late = paper_sibling(p, 2, NULL);
+    moved = paper_sibling(p, 3, NULL);
+    paper_issue(late);
+    paper_issue(moved);
+    becomes(moved, "pending");
+    seal_change_as(p, "lost", "l", 7);
+    seal_change(p, "lost", 7, NULL);
+    becomes(p, "doubtful");
+    paper_settle_with(late, &(struct settle){ .state = "printed", .kind = "impression-printed", .at = 1000 });
+    paper_settle_with(
+        moved, &(struct settle){ .state = "printed", .kind = "impression-printed", .key = "seal_of_another_lane" });
+    settled(p);
+    nap(300);
+    assert_string_equal(verdict_of(late->token), "doubtful");
+    assert_string_equal(verdict_of(moved->token), "doubtful");
 }
 
 /* ---- marks, ciphers, facts ---- */
@@ -409,6 +437,49 @@ static void test_facts(void **state) {
     assert_string_equal(v->facts->amount, "****"); /* what differs is named, not told */
 }
 
+/* A yes or no to what the masked level hides is a guess: without the cipher they slow down, of that paper only. */
+static void test_guessing_facts_slows(void **state) {
+    (void)state;
+    struct paper *p = printed_paper(), *other = printed_paper();
+    Pb__VerifyRequest in = PB__VERIFY_REQUEST__INIT;
+    Pb__KeyFacts facts = PB__KEY_FACTS__INIT, shown = PB__KEY_FACTS__INIT;
+    Pb__Verdict *v;
+    in.mark = p->token;
+    in.facts = &facts;
+    for (int i = 0; i < 4; i++) {
+        facts.amount = PB_STR(fixture_text("%d", 127000 + i));
+        assert_null(ask(&in, &v));
+        assert_string_equal(v->verdict, "mismatch");
+    }
+    facts.amount = PB_STR("128000.00"); /* also the right one: or guessing in parallel would pay */
+    assert_ptr_equal(ask(&in, &v), CHOP_ERR(ETHROTTLED));
+    assert_string_equal(chop_detail_field(), "facts");
+    shown.number = PB_STR("CG-2026-1124"); /* shown to all: comparing it tells nothing */
+    in.facts = &shown;
+    assert_null(ask(&in, &v));
+    assert_string_equal(v->verdict, "mismatch");
+    in.facts = NULL;
+    in.document_sha256 = PB_STR("00");
+    assert_ptr_equal(ask(&in, &v), CHOP_ERR(ETHROTTLED));
+    in.document_sha256 = PB_STR("");
+    in.facts = &facts;
+    in.cipher = p->cipher; /* who holds the paper is not slowed by strangers */
+    assert_null(ask(&in, &v));
+    assert_string_equal(v->verdict, "genuine");
+    in.cipher = PB_STR("");
+    in.mark = other->token;
+    assert_null(ask(&in, &v));
+    in.mark = p->token;
+    nap(1100);
+    facts.amount = PB_STR("");
+    facts.counterparty = PB_STR("上海远航贸易有限公司");
+    assert_null(ask(&in, &v)); /* right, and forgives nothing: the next wrong one has its pause again */
+    assert_string_equal(v->verdict, "genuine");
+    facts.amount = PB_STR("1");
+    assert_null(ask(&in, &v));
+    assert_ptr_equal(ask(&in, &v), CHOP_ERR(ETHROTTLED));
+}
+
 static void test_counts(void **state) {
     (void)state;
     struct paper *p = printed_paper();
@@ -478,6 +549,10 @@ static void test_the_owner_is_asked_on_a_miss(void **state) {
     assert_string_equal(v->verdict, "genuine");
     assert_null(verify(p->serial, "", &v));
     assert_string_equal(v->verdict, "genuine");
+    /* nobody here knows yet whether the print came before the seal's end */
+    authority->seal_state = "lost";
+    assert_string_equal(verdict_of(p->token), "unavailable");
+    authority->seal_state = NULL;
     authority->number_state = "reserved";
     assert_string_equal(verdict_of(p->token), "pending");
     authority->number_allotment = "alt_other"; /* the number went to another allotment: these marks never printed */
@@ -561,11 +636,13 @@ int main(void) {
         cmocka_unit_test(test_forged_issuing),
         cmocka_unit_test(test_second_marks),
         cmocka_unit_test(test_forged_outcomes),
+        cmocka_unit_test(test_true_facts_in_forged_events),
         cmocka_unit_test(test_any_mark),
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_wrong_ciphers_slow),
         cmocka_unit_test(test_mistyped_cipher_is_no_try),
         cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_guessing_facts_slows),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_page),
         cmocka_unit_test(test_page_of_nothing),

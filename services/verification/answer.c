@@ -23,11 +23,11 @@ static bool cipher_right(const struct verification *s, const struct found *f, co
     return crypto_equal(hash, f->cipher_hash, sizeof hash);
 }
 
-static chop_err throttled(struct call *c, const char *token) {
+static chop_err throttled(struct call *c, const char *key, const char *field) {
     struct db_rows *r;
-    TRY(DB_QUERY(c->db, &r, "verification_cipher_pause", T_(token)));
+    TRY(DB_QUERY(c->db, &r, "verification_cipher_pause", T_(key)));
     int64_t left = db_count(r) ? db_int(r, 0, 0) - c->now : 1000;
-    return CHOP_FAIL(ETHROTTLED, "cipher", "wait %d seconds", (int)(left > 0 ? (left + 999) / 1000 : 1));
+    return CHOP_FAIL(ETHROTTLED, field, "wait %d seconds", (int)(left > 0 ? (left + 999) / 1000 : 1));
 }
 
 /* NULL with *ret_right, EMISTYPED by its own check digit (counted as no try), ETHROTTLED. */
@@ -38,7 +38,7 @@ static chop_err cipher_check(struct call *c, const struct found *f, const char *
     if (marks_cipher_check(f->v->serial, cipher) != cipher[MARKS_CIPHER_LEN - 1])
         return CHOP_FAIL(EMISTYPED, "cipher", "its check digit does not fit");
     TRY(DB_QUERY(c->db, &r, "verification_cipher_claim", T_(f->v->token), I_(c->now)));
-    if (db_count(r) == 0) return throttled(c, f->v->token);
+    if (db_count(r) == 0) return throttled(c, f->v->token, "cipher");
     *ret_right = cipher_right(c->service, f, cipher);
     return *ret_right ? DB_DO(c->db, "verification_cipher_right", T_(f->v->token)) : NULL;
 }
@@ -57,9 +57,22 @@ static chop_err add_mismatch(struct call *c, Pb__Verdict *v, const char *const *
     return NULL;
 }
 
-static chop_err compare_facts(struct call *c, const struct question *q, Pb__Verdict *v) {
+/* Without the cipher a yes or no to a fact that the masked level hides is a guess at it: wrong ones slow the next, as
+ * with ciphers, and stand in a count of their own, so that they never close the full level to who holds the paper. */
+static chop_err claim_guess(struct call *c, const char *key) {
+    struct db_rows *r;
+    TRY(DB_QUERY(c->db, &r, "verification_cipher_claim", T_(key), I_(c->now)));
+    if (db_count(r) == 0) return throttled(c, key, "facts");
+    return NULL;
+}
+
+static chop_err compare_facts(struct call *c, const struct question *q, bool open, Pb__Verdict *v) {
     const char *names[8];
+    bool guess = !open && facts_hidden(q->facts, q->document_sha256);
+    const char *key = guess ? arena_printf(c->mem, "%s/facts", v->token) : "";
+    if (guess) TRY(claim_guess(c, key));
     size_t n = facts_differ(v->facts, v->document_sha256, q->facts, q->document_sha256, names);
+    if (guess && n == 0) TRY(DB_DO(c->db, "verification_facts_right", T_(key), I_(c->now)));
     return n ? add_mismatch(c, v, names, n) : NULL;
 }
 
@@ -76,7 +89,7 @@ chop_err answer_make(struct call *c, struct found *f, const struct question *q, 
     chop_err cipher = *q->cipher ? cipher_check(c, f, q->cipher, &right) : NULL;
     static const char *const cipher_name[] = { "cipher" };
     if (*q->cipher && !cipher && !right) TRY(add_mismatch(c, f->v, cipher_name, 1));
-    TRY(compare_facts(c, q, f->v));
+    if (!cipher) TRY(compare_facts(c, q, right, f->v));
     conclude_into(f, f->v);
     f->v->level = PB_STR("full");
     if (!right) mask_verdict(c->mem, f->v);

@@ -210,5 +210,9 @@ RETURNING wrong
 -- query: verification_cipher_pause
 SELECT next_at FROM cipher_try WHERE token = $1
 
+-- query: verification_facts_right
+-- Right facts were no try: the claim is taken back. The wrong ones before it stay counted.
+UPDATE cipher_try SET wrong = greatest(wrong - 1, 0), next_at = $2 WHERE token = $1
+
 -- query: verification_cipher_right
 DELETE FROM cipher_try WHERE token = $1
