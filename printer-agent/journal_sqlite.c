@@ -228,19 +228,30 @@ static chop_err add_number(struct journal_sqlite *j, const struct journal_number
     return jdb_run(j, s);
 }
 
+/* A step that the witness is told of, after its commit. */
+static chop_err add_turn(struct journal_sqlite *j) {
+    return jdb_exec(j, "UPDATE state SET turns = turns + 1");
+}
+
+static chop_err end_turn(struct journal_sqlite *j, chop_err e) {
+    TRY(jdb_end(j, e));
+    j->turns++;
+    return jdb_witness_write(j);
+}
+
 static chop_err use_challenge(struct journal_sqlite *j, const uint8_t digest[32]) {
     sqlite3_stmt *s;
     TRY(jdb_prepare(j, "UPDATE challenge SET used = 1 WHERE digest = ?1 AND used = 0", &s));
     jdb_bind_bytes(s, 1, digest, 32);
     TRY(jdb_run(j, s));
-    if (sqlite3_changes(j->db) != 1) return CHOP_FAIL(ESTATE, "challenge", "not open any more");
-    return jdb_exec(j, "UPDATE state SET turns = turns + 1");
+    return sqlite3_changes(j->db) == 1 ? NULL : CHOP_FAIL(ESTATE, "challenge", "not open any more");
 }
 
 static chop_err add_numbers(struct journal_sqlite *j, const struct journal_number *like, const uint32_t *numbers,
     size_t n, const uint8_t challenge_digest[32], int64_t now) {
     struct journal_number record = *like;
     record.state = NUMBER_RESERVED;
+    TRY(add_turn(j));
     TRY(use_challenge(j, challenge_digest));
     for (size_t i = 0; i < n; i++) {
         record.number = numbers[i];
@@ -254,9 +265,7 @@ static chop_err sq_reserve(void *ctx, const struct journal_number *like, const u
     const uint8_t challenge_digest[32], int64_t now) {
     struct journal_sqlite *j = ctx;
     TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
-    TRY(jdb_end(j, add_numbers(j, like, numbers, n, challenge_digest, now)));
-    j->turns++;
-    return jdb_witness_write(j);
+    return end_turn(j, add_numbers(j, like, numbers, n, challenge_digest, now));
 }
 
 static chop_err update_number(
@@ -298,11 +307,16 @@ static chop_err move_number(struct journal_sqlite *j, enum journal_number_state 
     return put_last_time(j, now);
 }
 
+/* The witness hears of each start before the ink: a copy from between reservation and start would call a printed number
+ * reserved, and recovery would give it back. */
 static chop_err sq_move(void *ctx, enum journal_number_state from, const struct journal_number *n,
     const struct journal_report *report, int64_t now) {
     struct journal_sqlite *j = ctx;
+    bool starts = n->state == NUMBER_STARTED;
     TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
-    return jdb_end(j, move_number(j, from, n, report, now));
+    chop_err e = starts ? add_turn(j) : NULL;
+    if (!e) e = move_number(j, from, n, report, now);
+    return starts ? end_turn(j, e) : jdb_end(j, e);
 }
 
 /* ---- reports ---- */
@@ -372,7 +386,10 @@ static chop_err check_witness(struct journal_sqlite *j) {
     (void)fprintf(stderr, "journal and witness disagree (%" PRIu64 ", %" PRIu64 "): all challenges are dropped\n",
         j->turns, seen);
     if (seen > j->turns) j->turns = seen;
-    return jdb_exec(j, "DELETE FROM challenge; DELETE FROM code");
+    /* 1 and 2: reserved, started. What was reserved may have been printed since: only a person can tell. */
+    return jdb_exec(j,
+        "UPDATE number SET state = 2, started_at = (SELECT max(last_time, 1) FROM state) WHERE state = 1;"
+        "DELETE FROM challenge; DELETE FROM code");
 }
 
 static chop_err count_boot(struct journal_sqlite *j) {

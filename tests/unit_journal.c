@@ -161,6 +161,36 @@ static void a_restored_journal_refuses_old_jobs(void **state) {
     old_job_after("true", "rm witness; echo 99 > witness", false); /* they disagree: nobody knows which is old */
 }
 
+/* A copy from after the reservation: it calls "reserved" what is on paper by now. "refused" would give the numbers back
+ * and print them again, so a person has to look. */
+static void a_restored_journal_gives_nothing_back(void **state) {
+    (void)state;
+    for (int printed = 0; printed <= 1; printed++) {
+        struct world *w = start();
+        struct job j;
+        job_init(&j, w);
+        struct chop_bytes packed = job_make(&j);
+        assert_null(printer_envelope(&w->core, packed));
+        shell("cp journal.db saved");
+        bool more = printed;
+        while (more)
+            assert_null(printer_step(&w->core, &more));
+        journal_sqlite_close(journal);
+        journal = NULL;
+        shell("cp saved journal.db");
+        size_t before = (size_t)w->n_reports;
+        boot(w);
+        assert_int_equal(w->n_reports, before + 3);
+        for (size_t i = 0; i < 3; i++) {
+            assert_string_equal(w->reports[before + i].r->outcome, printed ? "interrupted" : "refused");
+            assert_int_equal(w->reports[before + i].r->started_at != 0, printed);
+        }
+        assert_ptr_equal(job_print(&j, packed), CHOP_ERR(EUSED));
+        assert_int_equal(w->output.inked[1], printed);
+        finish(w);
+    }
+}
+
 static void a_restart_alone_keeps_challenges(void **state) {
     (void)state;
     struct world *w = start();
@@ -281,6 +311,7 @@ int main(void) {
         cmocka_unit_test(a_move_from_another_state_is_refused),
         cmocka_unit_test(a_lost_journal_refuses_old_jobs),
         cmocka_unit_test(a_restored_journal_refuses_old_jobs),
+        cmocka_unit_test(a_restored_journal_gives_nothing_back),
         cmocka_unit_test(a_restart_alone_keeps_challenges),
         cmocka_unit_test(open_challenges_are_bounded),
         cmocka_unit_test(a_killed_process_never_prints_twice),
