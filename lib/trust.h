@@ -9,8 +9,8 @@
  *   envelope, impression, mark                 issuance
  *   time                                       bridge
  *   receipt, registry-order                    registry (the manifest entry's name is the registry's id)
- *   order, pair                                the terminal's key (trust_verify_terminal)
- *   challenge, report, paired, closeout        the printer's key (trust_verify_printer)
+ *   order, pair, local-order                   the terminal's key (trust_verify_terminal)
+ *   challenge, report, paired, closeout, held  the printer's key (trust_verify_printer)
  */
 #pragma once
 #include "crypto.h"

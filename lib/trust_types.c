@@ -23,10 +23,12 @@ static const struct trust_type types[] = {
     { "registry-order", TRUST_BY_MANIFEST, { "registry", NULL } },
     { "order", TRUST_BY_TERMINAL, { NULL, NULL } },
     { "pair", TRUST_BY_TERMINAL, { NULL, NULL } },
+    { "local-order", TRUST_BY_TERMINAL, { NULL, NULL } },
     { "challenge", TRUST_BY_PRINTER, { NULL, NULL } },
     { "report", TRUST_BY_PRINTER, { NULL, NULL } },
     { "paired", TRUST_BY_PRINTER, { NULL, NULL } },
     { "closeout", TRUST_BY_PRINTER, { NULL, NULL } },
+    { "held", TRUST_BY_PRINTER, { NULL, NULL } },
 };
 
 const struct trust_type *trust_type_find(const char *name) {
