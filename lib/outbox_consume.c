@@ -51,6 +51,19 @@ static int producer_index(const struct outbox *o, const char *name) {
     return -1;
 }
 
+/* The bus lets a service publish under its own name only (its user's subjects): an event that says another producer's
+ * name would take the place of a true one. */
+static bool event_of(const Pb__Event *e, const char *producer) {
+    size_t n = strlen(producer);
+    return strcmp(e->producer, producer) == 0 && strncmp(e->type, producer, n) == 0 && e->type[n] == '.';
+}
+
+static bool said_by(const struct bus_msg *m, const char *prefix, const char *rest) {
+    size_t n = strlen(prefix);
+    const char *subject = bus_msg_subject(m);
+    return strncmp(subject, prefix, n) == 0 && strcmp(subject + n, rest) == 0;
+}
+
 /* The partition stands in the packed event as field 2; only the thread that owns it unpacks the whole. */
 static bool event_partition(struct chop_bytes b, uint32_t *ret_partition) {
     *ret_partition = 0; /* proto3 leaves a zero out */
@@ -97,7 +110,7 @@ static void on_heads(void *ctx, struct bus_msg *m) {
     Pb__HeadAnnouncement *a;
     int index = -1;
     if (mem && !PB_UNPACK(pb__head_announcement, bus_msg_data(m), mem, &a)) index = producer_index(o, a->producer);
-    if (index >= 0) {
+    if (index >= 0 && said_by(m, "chop.head.", a->producer)) {
         struct producer *p = &o->producers[index];
         for (size_t i = 0; i < a->n_heads && i < OUTBOX_PARTITIONS; i++) atomic_store(&p->head[i], a->heads[i]);
         atomic_store(&p->heard_at, chop_mono_ns());
@@ -241,6 +254,7 @@ static void consume_arrivals(struct consumer *c) {
     for (size_t i = 0; i < n; i++) {
         if (PB_UNPACK(pb__event, bus_msg_data(msgs[i]), c->mem, &e)) continue;
         int p = producer_index(c->o, e->producer);
+        if (!event_of(e, e->producer) || !said_by(msgs[i], "chop.evt.", e->type)) continue;
         if (p < 0 || e->partition >= OUTBOX_PARTITIONS || !lane_ready(c, p, e->partition)) continue;
         atomic_store(&c->o->producers[p].delivered_at, chop_mono_ns());
         uint64_t *want = &next[p][e->partition];
@@ -273,6 +287,10 @@ static chop_err read_events(struct consumer *c, const char *producer, uint32_t p
     return PB_UNPACK(pb__read_events_reply, reply, c->fetch_mem, ret_reply);
 }
 
+static bool event_fits(const Pb__Event *e, const char *producer, uint32_t partition, uint64_t position) {
+    return event_of(e, producer) && e->partition == partition && e->position == position;
+}
+
 /* One ReadEvents and its effect; true when there is more to fetch. */
 static bool catch_up_once(struct consumer *c, int producer, uint32_t partition) {
     Pb__ReadEventsReply *reply;
@@ -288,7 +306,7 @@ static bool catch_up_once(struct consumer *c, int producer, uint32_t partition) 
         size_t n = reply->n_events - i < BATCH_MAX ? reply->n_events - i : BATCH_MAX;
         uint64_t before = l->next;
         for (size_t k = 0; k < n; k++)
-            if (reply->events[i + k]->position != before + k || reply->events[i + k]->partition != partition) return false;
+            if (!event_fits(reply->events[i + k], c->o->producers[producer].name, partition, before + k)) return false;
         apply_all(c, reply->events + i, n);
         db_results_free(c->db);
         arena_reset(c->mem);
