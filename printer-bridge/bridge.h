@@ -35,6 +35,10 @@ chop_err pair_terminal(struct call *c, const void *in, void *out);
 /* The caller's own printer, or ENOTFOUND. */
 chop_err own_printer(struct call *c, const char *printer_id, struct db_rows **ret_rows) CHOP_MUSTCHECK;
 
+/* The certificate holds and is of this printer of this organization. */
+chop_err printer_cert_of(
+    struct call *c, const Pb__Signed *cert, const char *printer_id, const char *organization_id) CHOP_MUSTCHECK;
+
 /* ---- events ---- */
 chop_err envelope_sealed(struct call *c, const void *message, const Pb__Event *event);
 chop_err printer_enrolled(struct call *c, const void *message, const Pb__Event *event);

@@ -32,8 +32,9 @@ chop_err envelope_sealed(struct call *c, const void *message, const Pb__Event *e
 
 EVENT_HANDLER(printer_enrolled_event, Pb__PrinterEnrolled) {
     struct chop_bytes cert;
-    if (!in->printer_cert || trust_verify(c->trust, in->printer_cert, "printer-cert", c->now, NULL)) {
-        log_line(LOG_ERROR, "printer ignored: its certificate does not verify", "printer", in->printer_id, NULL);
+    if (!in->printer_cert || printer_cert_of(c, in->printer_cert, in->printer_id, in->organization_id)) {
+        log_line(LOG_ERROR, "printer ignored: its certificate does not verify", "printer", in->printer_id, "detail",
+            chop_detail_text(), NULL);
         return NULL;
     }
     TRY(pb_pack(in->printer_cert, c->mem, &cert));

@@ -104,10 +104,19 @@ static chop_err ask_identity(struct call *c, const Pb__EnrolRequest *in, Pb__Enr
     return rpc_call(c, "identity", &pb__identity__descriptor, "EnrolPrinter", &r, false, ret_reply);
 }
 
+chop_err printer_cert_of(struct call *c, const Pb__Signed *cert, const char *printer_id, const char *organization_id) {
+    Pb__PrinterCert *p;
+    TRY(trust_verify(c->trust, cert, "printer-cert", c->now, NULL));
+    TRY(PB_UNPACK(pb__printer_cert, PB_BYTES(cert->payload), c->mem, &p));
+    if (strcmp(p->printer_id, printer_id) != 0 || strcmp(p->organization_id, organization_id) != 0)
+        return CHOP_FAIL(EMISMATCH, NULL, "the certificate is of another printer");
+    return NULL;
+}
+
 static chop_err store_printer(struct call *c, const Pb__EnrolPrinterReply *r) {
     struct chop_bytes cert;
     if (!r->printer_cert) return CHOP_FAIL(EPEER, NULL, "identity sent no certificate");
-    TRY(trust_verify(c->trust, r->printer_cert, "printer-cert", c->now, NULL));
+    TRY(printer_cert_of(c, r->printer_cert, r->printer_id, r->organization_id));
     TRY(pb_pack(r->printer_cert, c->mem, &cert));
     TRY(db_begin(c->db));
     chop_err e =

@@ -267,6 +267,31 @@ static void a_forged_report_is_dropped_loudly(void **state) {
     mqtt_free(m);
 }
 
+static void printer_is_told(const Pb__PrinterCert *cert, const char *printer_id, const char *org_id, const char *want) {
+    const char *at =
+        fixture_text("SELECT count(*) FROM printer WHERE printer_id = '%s' AND name = 'played'", printer_id);
+    pworld_enrolled(p, cert, printer_id, org_id);
+    for (int i = 0; i < 20 && strcmp(sql(at), want) != 0; i++)
+        fixture_sleep_ms(50);
+    fixture_sleep_ms(300);
+    assert_string_equal(sql(at), want);
+}
+
+/* A true certificate in an event that names another printer or organization moves nothing. */
+static void a_printer_is_what_its_certificate_says(void **state) {
+    (void)state;
+    Pb__PrinterCert cert = PB__PRINTER_CERT__INIT;
+    cert.printer_id = PB_STR("prn_11111111111111111111111111");
+    cert.organization_id = p->w->org_id;
+    cert.sign_key = PB_BIN(crypto_key_spki(p->w->keys[KEY_STRANGER]));
+    cert.not_before = chop_now_ms() - 1000;
+    cert.not_after = chop_now_ms() + 86400000;
+    printer_is_told(&cert, p->w->printer_id, p->w->org_id, "0");
+    printer_is_told(&cert, cert.printer_id, "org_00000000000000000000000000", "0");
+    printer_is_told(&cert, cert.printer_id, cert.organization_id, "1");
+    (void)sql("DELETE FROM printer WHERE name = 'played'");
+}
+
 static void another_organization_sees_nothing(void **state) {
     (void)state;
     Pb__Principal me = PB__PRINCIPAL__INIT;
@@ -350,6 +375,7 @@ int main(void) {
         cmocka_unit_test(a_restored_journal_prints_nothing_old),
         cmocka_unit_test(nobody_speaks_or_listens_for_another_printer),
         cmocka_unit_test(a_forged_report_is_dropped_loudly),
+        cmocka_unit_test(a_printer_is_what_its_certificate_says),
         cmocka_unit_test(another_organization_sees_nothing),
         cmocka_unit_test(a_newer_manifest_reaches_the_printer),
         cmocka_unit_test(a_wiped_broker_loses_no_job),

@@ -456,6 +456,15 @@ void pworld_issue(struct printer_world *p, struct job *j, struct chop_bytes pack
     play(&issuance, "issuance.envelope.sealed", j->grant.seal_id, &e);
 }
 
+void pworld_enrolled(struct printer_world *p, const Pb__PrinterCert *cert, const char *printer_id, const char *org_id) {
+    Pb__PrinterEnrolled e = PB__PRINTER_ENROLLED__INIT;
+    e.printer_cert = world_signed(p->w, KEY_CA, crypto_key_kid(p->w->keys[KEY_CA]), "printer-cert", cert);
+    e.printer_id = PB_STR(printer_id);
+    e.organization_id = PB_STR(org_id);
+    e.name = PB_STR("played");
+    play(&identity, "identity.printer.enrolled", printer_id, &e);
+}
+
 void pworld_wait_reports(struct printer_world *p, int n) {
     (void)p;
     int have = -1;

@@ -29,6 +29,8 @@ const char *pworld_code(struct printer_world *p); /* --pair */
 chop_err pworld_job(struct printer_world *p, struct job *j, struct chop_bytes *ret_packed);
 /* Plays issuance.envelope.sealed. */
 void pworld_issue(struct printer_world *p, struct job *j, struct chop_bytes packed);
+/* Plays identity.printer.enrolled with a certificate that says so. */
+void pworld_enrolled(struct printer_world *p, const Pb__PrinterCert *cert, const char *printer_id, const char *org_id);
 /* Waits until the bridge has committed n reports in all; fails after 20 s. */
 void pworld_wait_reports(struct printer_world *p, int n);
 /* "1:printed 2:interrupted" of the job's allotment, from the bridge's table. */
