@@ -37,6 +37,7 @@ struct consumer {
     bool woken;
     struct db *db;
     struct arena *mem;       /* of the batch */
+    struct arena *call_mem;  /* of one handler */
     struct arena *fetch_mem; /* of one ReadEvents */
     bool held;
     struct lane lanes[PRODUCERS_MAX][OUTBOX_PARTITIONS];
@@ -141,11 +142,12 @@ static chop_err handle(struct consumer *c, const Pb__Event *e) {
     const struct event_row *row = row_of(c->o, e->type);
     if (!row) return NULL;
     const struct outbox_options *opt = &c->o->opt;
-    struct call call = { .mem = c->mem, .db = c->db, .trust = opt->trust(opt->app), .service = opt->state,
+    arena_reset(c->call_mem); /* each event has its own: what a batch needs together must not stop its lane for ever */
+    struct call call = { .mem = c->call_mem, .db = c->db, .trust = opt->trust(opt->app), .service = opt->state,
         .now = chop_now_ms(), .trace = e->trace, .name = opt->service, .app = opt->app, .bus = opt->bus };
     call.deadline = call.now + 5000;
     void *message;
-    TRY(pb_unpack(row->desc, PB_BYTES(e->payload), c->mem, &message));
+    TRY(pb_unpack(row->desc, PB_BYTES(e->payload), c->call_mem, &message));
     return row->fn(&call, message, e);
 }
 
@@ -434,11 +436,12 @@ static chop_err consumer_start(struct outbox *o, int index) {
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->cond, NULL);
     c->mem = arena_new(RPC_CALL_MEMORY);
+    c->call_mem = arena_new(RPC_CALL_MEMORY);
     c->fetch_mem = arena_new(RPC_CALL_MEMORY);
     c->applied = metric_counter("chop_inbox_applied_total", NULL);
     c->failed = metric_counter("chop_inbox_failed_total", NULL);
     c->fetched = metric_counter("chop_inbox_fetched_total", NULL);
-    if (!c->mem || !c->fetch_mem || pthread_create(&c->thread, NULL, consumer_main, c) != 0) return CHOP_ERR(EMEMORY);
+    if (!c->mem || !c->call_mem || !c->fetch_mem || pthread_create(&c->thread, NULL, consumer_main, c) != 0) return CHOP_ERR(EMEMORY);
     return NULL;
 }
 
