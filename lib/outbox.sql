@@ -68,5 +68,8 @@ INSERT INTO inbox (producer, partition, position) SELECT $1, p, 0 FROM generate_
 -- query: inbox_of
 SELECT position FROM inbox WHERE producer = $1 AND partition = $2::smallint
 
+-- query: inbox_list
+SELECT partition, position FROM inbox WHERE producer = $1 AND partition BETWEEN 0 AND 15
+
 -- query: inbox_move
 UPDATE inbox SET position = $4::bigint WHERE producer = $1 AND partition = $2::smallint AND position = $3::bigint

@@ -368,6 +368,21 @@ static void drop_arrivals(struct consumer *c) {
         for (size_t i = 0; i < n; i++) bus_msg_free(msgs[i]);
 }
 
+/* Another instance applies this thread's events; how far it is stands in the inbox, and outbox_behind must know. */
+static void look_on(struct consumer *c) {
+    for (size_t p = 0; p < c->o->n_producers; p++) {
+        struct producer *producer = &c->o->producers[p];
+        struct db_rows *rows;
+        if (DB_QUERY(c->db, &rows, "inbox_list", T_(producer->name))) return;
+        for (size_t i = 0; i < db_count(rows); i++) {
+            int64_t k = db_int(rows, i, 0);
+            if (k % c->o->n_consumers == c->index) atomic_store(&producer->applied[k], (uint64_t)db_int(rows, i, 1));
+        }
+        note_progress(producer);
+    }
+    db_results_free(c->db);
+}
+
 static bool elected(struct consumer *c) {
     if (db_ready(c->db)) return c->held = false;
     if (c->held) return true;
@@ -393,6 +408,7 @@ static void *consumer_main(void *arg) {
         if (!c->db && db_open(c->o->opt.conninfo, c->o->opt.store, &c->db)) continue;
         if (!elected(c)) {
             drop_arrivals(c);
+            look_on(c);
             continue;
         }
         consume_arrivals(c);
