@@ -38,6 +38,11 @@ static bool fact_complete(const Pb__FactStatement *s) {
            (previous == 0 || previous == 32) && strlen(s->fact_id) <= 64 && strlen(s->seal_id) <= 64;
 }
 
+static bool notice_complete(const Pb__FactStatement *s) {
+    if (strcmp(s->kind, "gap") != 0) return true;
+    return s->gap_seq > 0 && s->gap_seq < s->seal_seq && s->gap_digest.len == 32 && s->gap_fact_id[0] && s->gap_registry[0];
+}
+
 static bool read_body(struct chop_bytes body, struct filing *f, Pb__Signed **ret_signed) {
     Pb__FilingPost *post;
     if (pbjson_read(&pb__filing_post__descriptor, body, &PBJSON_LIMITS, f->mem, &post) || !key_valid(post->idempotency_key) ||
@@ -61,6 +66,10 @@ bool accept_filing(const struct accept *a, const struct accept_headers *h, struc
     if (!read_body(body, f, &s)) return false;
     if (verify(keys_now(a->keys), s, f->mem, &statement)) {
         filing_refuse(f, 422, "bad_fact", why(f));
+        return false;
+    }
+    if (!notice_complete(statement)) {
+        filing_refuse(f, 422, "bad_fact", "a gap notice names registry, fact, an earlier seal_seq and the fact's digest");
         return false;
     }
     if (!fact_complete(statement)) {

@@ -125,11 +125,14 @@ static enum MHD_Result post_filing(struct request *r) {
 
 /* ---- the other calls ---- */
 
-static bool may_read(struct request *r) {
-    struct http *h = r->http;
-    if (!h->o.options->signed_reads) return true;
+static bool signed_by_relay(struct request *r) {
     struct accept_headers s = signature_headers(r);
-    return !webhook_verify(h->o.accept.secret, s.id, s.timestamp, s.signature, CHOP_BYTES(NULL, 0), chop_now_ms() / 1000);
+    return !webhook_verify(r->http->o.accept.secret, s.id, s.timestamp, s.signature, CHOP_BYTES(NULL, 0),
+        chop_now_ms() / 1000);
+}
+
+static bool may_read(struct request *r) {
+    return !r->http->o.options->signed_reads || signed_by_relay(r);
 }
 
 static enum MHD_Result get_status(struct request *r, const char *key) {
@@ -168,6 +171,27 @@ static enum MHD_Result put_switch(struct request *r) {
     return answer(r, (struct reads_answer){ 200, "application/json", chop_str("{}") });
 }
 
+/* ---- orders ---- */
+
+static enum MHD_Result get_orders(struct request *r) {
+    if (!signed_by_relay(r)) return refuse(r, 401, "bad_signature", "the webhook signature does not verify");
+    (void)pthread_mutex_lock(&r->http->lock);
+    struct reads_answer a = orders_list(r->http->o.reader, query(r, "after"), query(r, "limit"), r->mem);
+    (void)pthread_mutex_unlock(&r->http->lock);
+    return answer(r, a);
+}
+
+static enum MHD_Result put_order(struct request *r) {
+    struct http *h = r->http;
+    const struct orders *o = &h->o.orders;
+    if (!o->token && !h->o.switches) return refuse(r, 404, "not_found", "not started with --operator-token-file");
+    if (!orders_may_enter(o, header(r, "authorization"))) return refuse(r, 401, "bad_token", "not the operator's token");
+    (void)pthread_mutex_lock(&h->lock);
+    struct reads_answer a = orders_enter(o, h->o.reader, CHOP_BYTES(r->body, r->n_body), r->mem);
+    (void)pthread_mutex_unlock(&h->lock);
+    return answer(r, a);
+}
+
 static enum MHD_Result route(struct request *r, const char *method, const char *path) {
     static const char filings[] = "/v1/filings";
     bool get = strcmp(method, "GET") == 0;
@@ -175,6 +199,8 @@ static enum MHD_Result route(struct request *r, const char *method, const char *
     if (get && strcmp(path, "/") == 0) return get_page(r);
     if (get && strcmp(path, filings) == 0) return get_list(r);
     if (get && strncmp(path, "/v1/filings/", 12) == 0) return get_status(r, path + 12);
+    if (get && strcmp(path, "/v1/orders") == 0) return get_orders(r);
+    if (strcmp(method, "PUT") == 0 && strcmp(path, "/v1/orders") == 0) return put_order(r);
     if (strcmp(method, "POST") == 0 && strcmp(path, filings) == 0) return post_filing(r);
     if (strcmp(method, "PUT") == 0 && strcmp(path, "/v1/switch") == 0) return put_switch(r);
     return refuse(r, 404, "not_found", "no such path or method");

@@ -2,6 +2,7 @@
 #pragma once
 #include "accept.h"
 #include "options.h"
+#include "orders.h"
 #include "store.h"
 #include "writer.h"
 
@@ -12,8 +13,9 @@ struct http_options {
     const struct options *options;
     struct accept accept;
     struct writer *writer;
-    struct store *reader;      /* for GETs; guarded by http */
+    struct store *reader;      /* for GETs and orders; guarded by http */
     struct switches *switches; /* NULL: no PUT /v1/switch */
+    struct orders orders;
 };
 /* Listens; the port is printed by who needs it. EUNREACHABLE when the address cannot be bound. */
 chop_err http_start(const struct http_options *o, struct http **ret_http) CHOP_MUSTCHECK;

@@ -4,12 +4,14 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 struct registry {
     struct options options;
     struct webhook_secret secret;
     struct keys *keys;
     struct crypto_key *key;
+    char *token;
     struct store *store, *reader;
     struct switches *switches;
     struct writer *writer;
@@ -37,6 +39,7 @@ static chop_err start(struct registry *r) {
     TRY(store_open(o->dir, &r->store));
     TRY(store_open(o->dir, &r->reader));
     if (o->test_switches && !(r->switches = switches_new())) return CHOP_ERR(EMEMORY);
+    if (o->operator_token_file) TRY(orders_token_load(o->operator_token_file, &r->token));
     TRY(writer_start(&(struct writer_options){ r->store, o->name, r->key }, &r->writer));
     struct http_options http = {
         .options = o,
@@ -44,6 +47,7 @@ static chop_err start(struct registry *r) {
         .writer = r->writer,
         .reader = r->reader,
         .switches = r->switches,
+        .orders = { .name = o->name, .key = r->key, .token = r->token },
     };
     return http_start(&http, &r->http);
 }
@@ -58,6 +62,7 @@ static void stop(struct registry *r) {
     store_close(r->store);
     crypto_key_free(r->key);
     keys_close(r->keys);
+    free(r->token);
 }
 
 int main(int argc, char **argv) {

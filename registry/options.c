@@ -7,7 +7,8 @@
 
 static const char usage[] =
     "usage: chop-registry --name NAME --title TITLE --listen ADDRESS:PORT --dir DIR --keys DIR\n"
-    "                     --sign-key PEM --secret-file FILE [--signed-reads] [--test-switches]\n"
+    "                     --sign-key PEM --secret-file FILE [--operator-token-file FILE] [--signed-reads]\n"
+    "                     [--test-switches]\n"
     "\n"
     "The reference registry: takes filings of seal facts, keeps them, answers with signed receipts.\n"
     "\n"
@@ -18,14 +19,17 @@ static const char usage[] =
     "  --keys DIR          root.spki and manifest.signed; a newer manifest is taken up while running\n"
     "  --sign-key PEM      the key that signs receipts (manifest purpose registry, entry name NAME)\n"
     "  --secret-file FILE  the webhook secret, whsec_..., shared with the relay; mode 0600\n"
+    "  --operator-token-file FILE\n"
+    "                      the bearer token of PUT /v1/orders, at least 24 letters; mode 0600\n"
     "  --signed-reads      the status call and the list need a webhook signature too\n"
-    "  --test-switches     accept PUT /v1/switch (tests and demonstrations only)\n"
+    "  --test-switches     accept PUT /v1/switch, and PUT /v1/orders without a token (tests and\n"
+    "                      demonstrations only)\n"
     "  --help, --version\n"
     "\n"
     "Example: chop-registry --name police --title 公安印章系统 --listen 127.0.0.1:7101 --dir data/police \\\n"
     "             --keys keys --sign-key keys/police.pem --secret-file keys/police.secret\n";
 
-enum { OPT_NAME = 1000, OPT_TITLE, OPT_LISTEN, OPT_DIR, OPT_KEYS, OPT_KEY, OPT_SECRET, OPT_READS, OPT_TEST, OPT_HELP, OPT_VERSION };
+enum { OPT_NAME = 1000, OPT_TITLE, OPT_LISTEN, OPT_DIR, OPT_KEYS, OPT_KEY, OPT_SECRET, OPT_TOKEN, OPT_READS, OPT_TEST, OPT_HELP, OPT_VERSION };
 
 static const struct option table[] = {
     { "name", required_argument, NULL, OPT_NAME },
@@ -35,6 +39,7 @@ static const struct option table[] = {
     { "keys", required_argument, NULL, OPT_KEYS },
     { "sign-key", required_argument, NULL, OPT_KEY },
     { "secret-file", required_argument, NULL, OPT_SECRET },
+    { "operator-token-file", required_argument, NULL, OPT_TOKEN },
     { "signed-reads", no_argument, NULL, OPT_READS },
     { "test-switches", no_argument, NULL, OPT_TEST },
     { "help", no_argument, NULL, OPT_HELP },
@@ -76,6 +81,7 @@ static int apply(int opt, const char *arg, struct options *o) {
     case OPT_KEYS: o->keys = arg; return 0;
     case OPT_KEY: o->sign_key = arg; return 0;
     case OPT_SECRET: o->secret_file = arg; return 0;
+    case OPT_TOKEN: o->operator_token_file = arg; return 0;
     case OPT_READS: o->signed_reads = true; return 0;
     case OPT_TEST: o->test_switches = true; return 0;
     case OPT_HELP: fputs(usage, stdout); return 1;

@@ -8,6 +8,7 @@ struct options {
     char host[64];     /* a numeric address */
     uint16_t port;
     const char *dir, *keys, *sign_key, *secret_file;
+    const char *operator_token_file; /* NULL: nobody may enter orders, but under test_switches everybody */
     bool test_switches;
     bool signed_reads; /* status and list need the webhook signature too */
 };

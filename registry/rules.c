@@ -15,6 +15,8 @@ static bool links(const struct rules_chain *chain, const struct rules_fact *fact
 enum rules_verdict rules_judge(const struct rules_chain *chain, const struct rules_held *by_key,
     const struct rules_held *by_seq, const struct rules_fact *fact) {
     if (by_key->found) return same_digest(by_key, fact) ? RULES_SAME : RULES_CONFLICT;
+    /* Before what is held by number: the notice comes again later, as the fact that it is, and is another filing then. */
+    if (fact->gap_seq != 0 && fact->gap_seq == chain->last_seq + 1) return RULES_STAND_IN;
     /* The same fact under another key is answered alike: a fact is filed once, whatever it is called. */
     if (by_seq->found) return same_digest(by_seq, fact) ? RULES_SAME : RULES_CONFLICT;
     if (fact->seq != chain->last_seq + 1) return RULES_GAP;

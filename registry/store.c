@@ -16,13 +16,15 @@ static const char schema[] =
     " received_at integer not null, unique (seal_id, seal_seq));"
     "create table if not exists chain (seal_id text primary key, seq integer not null, digest blob not null)"
     " without rowid;"
-    "create table if not exists day (day text primary key, last integer not null) without rowid;";
+    "create table if not exists day (day text primary key, last integer not null) without rowid;"
+    "create table if not exists seal_order (sequence integer primary key, order_id text not null unique, packed blob not"
+    " null);";
 
 #define LISTED                                                                                \
     "select number, idempotency_key, fact_id, kind, seal_id, seal_seq, seal_name, organization, member, digest, at," \
     " received_at from filing "
 enum { Q_BEGIN, Q_COMMIT, Q_ROLLBACK, Q_CHAIN, Q_BY_KEY, Q_BY_SEQ, Q_NUMBER, Q_ADD, Q_CHAIN_PUT, Q_LIST_SEAL, Q_LIST,
-    Q_LATEST, Q_TOTAL, Q_COUNT };
+    Q_LATEST, Q_TOTAL, Q_ORDER_LAST, Q_ORDER_BY_ID, Q_ORDER_ADD, Q_ORDER_LIST, Q_COUNT };
 static const char *const sql[Q_COUNT] = {
     [Q_BEGIN] = "begin immediate",
     [Q_COMMIT] = "commit",
@@ -40,6 +42,10 @@ static const char *const sql[Q_COUNT] = {
     [Q_LIST] = LISTED "where id > coalesce((select id from filing where number = ?2), 0) order by id limit ?3",
     [Q_LATEST] = LISTED "order by id desc limit ?3",
     [Q_TOTAL] = "select count(*) from filing",
+    [Q_ORDER_LAST] = "select coalesce(max(sequence), 0) from seal_order",
+    [Q_ORDER_BY_ID] = "select sequence, order_id, packed from seal_order where order_id = ?1",
+    [Q_ORDER_ADD] = "insert into seal_order (sequence, order_id, packed) values (?1, ?2, ?3)",
+    [Q_ORDER_LIST] = "select sequence, order_id, packed from seal_order where sequence > ?1 order by sequence limit ?2",
 };
 
 struct store {
@@ -265,6 +271,57 @@ chop_err store_add(struct store *s, const struct store_filing *f) {
     q = s->q[Q_CHAIN_PUT];
     bind_text(q, 1, f->seal_id);
     bind_int(q, 2, (int64_t)f->seq);
-    bind_blob(q, 3, f->digest);
+    bind_blob(q, 3, f->next);
     return run(s, Q_CHAIN_PUT);
+}
+
+/* ---- orders ---- */
+
+chop_err store_order_last(struct store *s, uint64_t *ret_sequence) {
+    return one_int(s, Q_ORDER_LAST, ret_sequence);
+}
+
+chop_err store_order_add(struct store *s, const struct store_order *o) {
+    sqlite3_stmt *q = s->q[Q_ORDER_ADD];
+    bind_int(q, 1, (int64_t)o->sequence);
+    bind_text(q, 2, o->order_id);
+    bind_blob(q, 3, o->packed);
+    return run(s, Q_ORDER_ADD);
+}
+
+static chop_err read_orders(struct store *s, int which, uint32_t limit, struct arena *mem, struct store_order *all,
+    size_t *ret_n) {
+    sqlite3_stmt *q = s->q[which];
+    size_t n = 0;
+    int rc;
+    while ((rc = sqlite3_step(q)) == SQLITE_ROW && n < limit)
+        all[n++] = (struct store_order){ (uint64_t)sqlite3_column_int64(q, 0), column_text(q, 1, mem),
+            arena_copy(mem, column_blob(q, 2)) };
+    chop_err e = rc == SQLITE_DONE || rc == SQLITE_ROW ? NULL : failed(s);
+    (void)sqlite3_reset(q);
+    if (!e && arena_failed(mem)) e = CHOP_ERR(EMEMORY);
+    if (!e) *ret_n = n;
+    return e;
+}
+
+chop_err store_order_by_id(struct store *s, const char *order_id, struct arena *mem, bool *ret_found,
+    struct store_order *ret_order) {
+    struct store_order one;
+    size_t n;
+    bind_text(s->q[Q_ORDER_BY_ID], 1, order_id);
+    TRY(read_orders(s, Q_ORDER_BY_ID, 1, mem, &one, &n));
+    *ret_found = n > 0;
+    if (n > 0) *ret_order = one;
+    return NULL;
+}
+
+chop_err store_order_list(struct store *s, uint64_t after, uint32_t limit, struct arena *mem,
+    struct store_order **ret_list, size_t *ret_n) {
+    struct store_order *all = ARENA_ARRAY(mem, struct store_order, limit ? limit : 1);
+    if (!all) return CHOP_ERR(EMEMORY);
+    bind_int(s->q[Q_ORDER_LIST], 1, (int64_t)after);
+    bind_int(s->q[Q_ORDER_LIST], 2, limit);
+    TRY(read_orders(s, Q_ORDER_LIST, limit, mem, all, ret_n));
+    *ret_list = all;
+    return NULL;
 }

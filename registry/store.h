@@ -25,8 +25,10 @@ chop_err store_take_number(struct store *s, const char *day, uint64_t *ret_numbe
 struct store_filing {
     const char *number, *key;
     const char *fact_id, *kind, *seal_id, *seal_name, *organization, *member;
-    uint64_t seq;
+    uint64_t seq; /* the place in the seal that it takes */
     struct chop_bytes digest;  /* 32 */
+    struct chop_bytes next;    /* 32: what the seal's next fact must name as the one before it; the digest, but for a notice
+                                  that stands in another fact's place */
     struct chop_bytes fact;    /* packed Signed{fact}, as received */
     struct chop_bytes receipt; /* packed Signed{receipt} */
     int64_t at, received_at;
@@ -41,3 +43,18 @@ chop_err store_list(struct store *s, const char *seal_id, const char *after, uin
 chop_err store_latest(struct store *s, uint32_t limit, struct arena *mem, struct store_filing **ret_list, size_t *ret_n)
     CHOP_MUSTCHECK;
 chop_err store_count(struct store *s, uint64_t *ret_count) CHOP_MUSTCHECK;
+
+/* ---- orders ---- */
+struct store_order {
+    uint64_t sequence;
+    const char *order_id;
+    struct chop_bytes packed; /* Signed{registry-order} */
+};
+/* 0: none. */
+chop_err store_order_last(struct store *s, uint64_t *ret_sequence) CHOP_MUSTCHECK;
+chop_err store_order_by_id(struct store *s, const char *order_id, struct arena *mem, bool *ret_found,
+    struct store_order *ret_order) CHOP_MUSTCHECK;
+chop_err store_order_add(struct store *s, const struct store_order *o) CHOP_MUSTCHECK;
+/* In sequence, after this one. */
+chop_err store_order_list(struct store *s, uint64_t after, uint32_t limit, struct arena *mem,
+    struct store_order **ret_list, size_t *ret_n) CHOP_MUSTCHECK;

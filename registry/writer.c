@@ -57,7 +57,8 @@ static chop_err lie(struct writer *w, struct filing *f, Pb__ReceiptStatement r) 
     return sign_receipt(w, f, &r, &f->receipt);
 }
 
-static chop_err add(struct writer *w, struct filing *f, const Pb__ReceiptStatement *r) {
+/* A gap notice that stands in takes the place of the fact that it names, and the chain goes on behind that one. */
+static chop_err add(struct writer *w, struct filing *f, const Pb__ReceiptStatement *r, bool stands_in) {
     const Pb__FactStatement *s = f->statement;
     struct store_filing row = {
         .number = r->number,
@@ -68,8 +69,9 @@ static chop_err add(struct writer *w, struct filing *f, const Pb__ReceiptStateme
         .seal_name = s->seal_name,
         .organization = s->organization_name,
         .member = s->member_name,
-        .seq = s->seal_seq,
+        .seq = stands_in ? s->gap_seq : s->seal_seq,
         .digest = CHOP_BYTES(f->digest, 32),
+        .next = stands_in ? PB_BYTES(s->gap_digest) : CHOP_BYTES(f->digest, 32),
         .fact = f->fact,
         .receipt = f->receipt,
         .at = s->at,
@@ -78,7 +80,7 @@ static chop_err add(struct writer *w, struct filing *f, const Pb__ReceiptStateme
     return store_add(w->o.store, &row);
 }
 
-static chop_err accept_fact(struct writer *w, struct filing *f) {
+static chop_err accept_fact(struct writer *w, struct filing *f, bool stands_in) {
     const Pb__FactStatement *s = f->statement;
     const char *number;
     Pb__ReceiptStatement r = PB__RECEIPT_STATEMENT__INIT;
@@ -92,10 +94,15 @@ static chop_err accept_fact(struct writer *w, struct filing *f) {
     r.seal_seq = s->seal_seq;
     r.idempotency_key = PB_STR(f->key);
     TRY(sign_receipt(w, f, &r, &f->receipt));
-    TRY(add(w, f, &r));
+    TRY(add(w, f, &r, stands_in));
     if (f->mode == SWITCH_LIE || f->mode == SWITCH_LIE_NUMBER) TRY(lie(w, f, r));
     f->status = 200;
     return NULL;
+}
+
+/* The place that a notice for this registry may take; accept.c saw to it that a notice is whole. */
+static uint64_t gap_for(const struct writer *w, const Pb__FactStatement *s) {
+    return strcmp(s->kind, "gap") == 0 && strcmp(s->gap_registry, w->o.name) == 0 ? s->gap_seq : 0;
 }
 
 static chop_err file(struct writer *w, struct filing *f) {
@@ -106,10 +113,13 @@ static chop_err file(struct writer *w, struct filing *f) {
     TRY(store_by_key(w->o.store, f->key, f->mem, &by_key, &receipt));
     if (!by_key.found) TRY(store_by_seq(w->o.store, s->seal_id, s->seal_seq, f->mem, &by_seq, &receipt));
     TRY(store_chain(w->o.store, s->seal_id, &chain));
-    struct rules_fact fact = { .seq = s->seal_seq, .previous = PB_BYTES(s->previous_digest) };
+    struct rules_fact fact = { .seq = s->seal_seq, .previous = PB_BYTES(s->previous_digest), .gap_seq = gap_for(w, s) };
     memcpy(fact.digest, f->digest, 32);
     switch (rules_judge(&chain, &by_key, &by_seq, &fact)) {
-    case RULES_ACCEPT: return accept_fact(w, f);
+    case RULES_ACCEPT: return accept_fact(w, f, false);
+    case RULES_STAND_IN:
+        log_line(LOG_WARN, "gap notice taken", "seal", s->seal_id, "fact", s->gap_fact_id, "reason", s->detail, NULL);
+        return accept_fact(w, f, true);
     case RULES_SAME: f->status = 200, f->receipt = receipt; return NULL;
     case RULES_GAP:
         f->expected = chain.last_seq + 1;

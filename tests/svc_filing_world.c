@@ -107,11 +107,26 @@ void world_free(struct world *w) {
 
 /* ---- facts ---- */
 
+struct notice { /* what a gap notice says */
+    const char *registry;
+    uint64_t seq;
+    const uint8_t *digest;
+};
+
+static void say_notice(Pb__FactStatement *f, const struct notice *n) {
+    f->detail = PB_STR("another reason");
+    f->gap_registry = PB_STR(n->registry);
+    f->gap_fact_id = PB_STR("fact_skipped");
+    f->gap_seq = n->seq;
+    f->gap_digest = PB_BIN(CHOP_BYTES(n->digest, 32));
+}
+
 static struct chop_bytes make_fact(struct world *w, const char *seal_id, uint64_t seq, struct chop_bytes previous,
-    const char *kind, const struct crypto_key *signer) {
+    const char *kind, const struct notice *notice, const struct crypto_key *signer) {
     char id[CHOP_ID_MAX];
     chop_id_new("fact", id);
     Pb__FactStatement f = PB__FACT_STATEMENT__INIT;
+    if (notice) say_notice(&f, notice);
     f.fact_id = id;
     f.kind = PB_STR(kind);
     f.organization_id = PB_STR("org_00000000000000000000000001");
@@ -131,7 +146,7 @@ static struct chop_bytes make_fact(struct world *w, const char *seal_id, uint64_
 
 struct chop_bytes world_fact_at(struct world *w, const char *seal_id, uint64_t seq, struct chop_bytes previous,
     const struct crypto_key *signer) {
-    return make_fact(w, seal_id, seq, previous, "seal-state", signer);
+    return make_fact(w, seal_id, seq, previous, "seal-state", NULL, signer);
 }
 
 void world_fact_digest(struct world *w, struct chop_bytes fact, uint8_t out[32]) {
@@ -141,7 +156,16 @@ void world_fact_digest(struct world *w, struct chop_bytes fact, uint8_t out[32])
 }
 
 struct chop_bytes world_fact(struct world *w, struct chain *c, const char *kind, const struct crypto_key *signer) {
-    struct chop_bytes fact = make_fact(w, c->seal_id, c->seq + 1, CHOP_BYTES(c->last, c->seq ? 32 : 0), kind, signer);
+    struct chop_bytes fact = make_fact(w, c->seal_id, c->seq + 1, CHOP_BYTES(c->last, c->seq ? 32 : 0), kind, NULL, signer);
+    world_fact_digest(w, fact, c->last);
+    c->seq++;
+    return fact;
+}
+
+struct chop_bytes world_notice(struct world *w, struct chain *c, const char *registry, uint64_t seq,
+    const uint8_t digest[32]) {
+    struct notice n = { registry, seq, digest };
+    struct chop_bytes fact = make_fact(w, c->seal_id, c->seq + 1, CHOP_BYTES(c->last, c->seq ? 32 : 0), "gap", &n, NULL);
     world_fact_digest(w, fact, c->last);
     c->seq++;
     return fact;
@@ -172,7 +196,7 @@ static void exec_registry(struct world *w, struct peer *p) {
     if (!getenv("VERBOSE")) dup2(null, 2);
     execl(p->program, p->program, "--name", name, "--title", "测试 <registry>", "--listen", listen, "--dir", dir, "--keys",
         w->keys, "--sign-key", arena_printf(w->mem, "%s/%s.pem", w->keys, name), "--secret-file", w->secret_file,
-        "--test-switches", (char *)NULL);
+        p->token_file ? "--operator-token-file" : "--test-switches", p->token_file, (char *)NULL);
     _exit(127);
 }
 
@@ -258,6 +282,47 @@ void peer_switch(struct world *w, struct peer *p, const char *mode, unsigned cou
     struct chop_bytes body = chop_str(arena_printf(w->mem, "{\"mode\":\"%s\",\"count\":%u}", mode, count));
     assert_null(httpc_send(w->http, "PUT", arena_printf(w->mem, "%s/v1/switch", p->url), NULL, body, w->mem, &r));
     assert_int_equal(r.status, 200);
+}
+
+/* ---- orders ---- */
+
+const Pb__RegistryOrder *world_read_order(struct world *w, const struct peer *p, struct chop_bytes packed) {
+    const Pb__KeyEntry *entry;
+    Pb__Signed *s;
+    Pb__RegistryOrder *m;
+    assert_null(PB_UNPACK(pb__signed, packed, w->mem, &s));
+    assert_null(trust_verify(w->trust, s, "registry-order", chop_now_ms(), &entry));
+    assert_string_equal(entry->name, world_registries[p->nth]);
+    assert_null(PB_UNPACK(pb__registry_order, PB_BYTES(s->payload), w->mem, &m));
+    assert_string_equal(m->registry, world_registries[p->nth]);
+    return m;
+}
+
+long peer_order(struct world *w, struct peer *p, const char *json, const char *token, const Pb__RegistryOrder **ret_order) {
+    struct httpc_reply r;
+    Pb__HeldOrder *held;
+    const char *headers[] = { "Content-Type: application/json",
+        token ? arena_printf(w->mem, "Authorization: Bearer %s", token) : NULL, NULL };
+    assert_null(httpc_send(w->http, "PUT", arena_printf(w->mem, "%s/v1/orders", p->url), headers, chop_str(json), w->mem, &r));
+    if (r.status != 200) return r.status;
+    assert_null(pbjson_read(&pb__held_order__descriptor, r.body, &PBJSON_LIMITS, w->mem, &held));
+    const Pb__RegistryOrder *m = world_read_order(w, p, PB_BYTES(held->order));
+    assert_int_equal(m->sequence, held->sequence);
+    if (ret_order) *ret_order = m;
+    return 200;
+}
+
+long peer_orders(struct world *w, struct peer *p, uint64_t after, Pb__HeldOrders **ret_orders) {
+    struct httpc_reply r;
+    char signature[WEBHOOK_SIGNATURE_MAX];
+    int64_t now = chop_now_ms() / 1000;
+    assert_null(webhook_sign(&w->secret, "msg_test", now, CHOP_BYTES(NULL, 0), signature));
+    const char *headers[] = { "webhook-id: msg_test", arena_printf(w->mem, "webhook-timestamp: %lld", (long long)now),
+        arena_printf(w->mem, "webhook-signature: %s", signature), NULL };
+    const char *url = arena_printf(w->mem, "%s/v1/orders?after=%llu", p->url, (unsigned long long)after);
+    assert_null(httpc_send(w->http, "GET", url, headers, CHOP_BYTES(NULL, 0), w->mem, &r));
+    if (r.status == 200) assert_null(pbjson_read(&pb__held_orders__descriptor, r.body, &PBJSON_LIMITS, w->mem, ret_orders));
+    return r.status;
 }
 
 size_t peer_holds(struct world *w, struct peer *p, const char *seal_id) {

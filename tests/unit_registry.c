@@ -1,12 +1,15 @@
 /* The real chop-registry: what it takes, what it refuses, and that nothing it answered is ever lost. */
 #include "svc_filing_world.h"
 
+#include "pb.h"
+
 #include "authorization.pb-c.h"
 #include "filing.pb-c.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -186,6 +189,142 @@ static void test_page_escapes(void **state) {
     assert_non_null(strstr(page, "POLICE-20"));
 }
 
+/* ---- gaps ---- */
+
+/* Fact 2 will never be taken. Only the notice that names it, for this registry, lets the chain go on behind it. */
+static void test_gap_only_with_the_notice(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    uint8_t second[32], other[32] = { 7 };
+    FILE_OK(&c, world_key(w, 1));
+    (void)world_fact(w, &c, "seal-state", NULL);
+    memcpy(second, c.last, 32);
+    struct chop_bytes three = world_fact(w, &c, "seal-state", NULL);
+    struct chain fork = c;
+    struct chop_bytes foreign = world_notice(w, &fork, "internal", 2, second);
+    fork = c;
+    struct chop_bytes wrong_place = world_notice(w, &fork, "police", 3, second);
+    fork = c;
+    struct chop_bytes notice = world_notice(w, &fork, "police", 2, second);
+    assert_refused(peer_file(w, &police, three, world_key(w, 3)), 409, "gap");
+    assert_refused(peer_file(w, &police, foreign, world_key(w, 4)), 409, "gap");
+    assert_refused(peer_file(w, &police, wrong_place, world_key(w, 4)), 409, "gap");
+    struct chain later = c;
+    assert_refused(peer_file(w, &police, world_notice(w, &later, "police", 9, other), world_key(w, 4)), 422, "bad_fact");
+    struct peer_answer a = peer_file(w, &police, notice, world_key(w, 20)); /* in the place of 2 */
+    assert_int_equal(a.status, 200);
+    assert_int_equal(a.receipt->seal_seq, 4);
+    assert_memory_equal(a.receipt->fact_digest.data, fork.last, 32);
+    struct peer_answer again = peer_file(w, &police, notice, world_key(w, 20));
+    assert_true(chop_bytes_equal(a.receipt_signed, again.receipt_signed));
+    peer_kill(&police);
+    peer_again(w, &police);
+    assert_int_equal(peer_file(w, &police, three, world_key(w, 3)).status, 200);
+    assert_int_equal(peer_file(w, &police, notice, world_key(w, 4)).status, 200); /* now as the fact that it is */
+    assert_int_equal(peer_file(w, &police, world_fact(w, &fork, "seal-state", NULL), world_key(w, 5)).status, 200);
+    assert_int_equal(peer_holds(w, &police, "seal_a"), 5);
+}
+
+/* What the notice says of the skipped fact's digest is what the next one must continue. */
+static void test_gap_keeps_the_chain(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = "seal_a" };
+    uint8_t wrong[32] = { 7 };
+    FILE_OK(&c, world_key(w, 1));
+    (void)world_fact(w, &c, "seal-state", NULL);
+    struct chop_bytes three = world_fact(w, &c, "seal-state", NULL);
+    assert_int_equal(peer_file(w, &police, world_notice(w, &c, "police", 2, wrong), world_key(w, 20)).status, 200);
+    assert_refused(peer_file(w, &police, three, world_key(w, 3)), 409, "conflict");
+}
+
+/* ---- orders ---- */
+
+#define SUSPEND "{\"order_id\":\"%s\",\"seal_id\":\"seal_a\",\"action\":\"suspend\",\"reason\":\"查\"}"
+
+static void test_orders_durable_in_sequence(void **state) {
+    (void)state;
+    const Pb__RegistryOrder *m;
+    Pb__HeldOrders *all;
+    int64_t began = chop_now_ms();
+    for (int i = 1; i <= 5; i++) {
+        assert_int_equal(peer_order(w, &police, arena_printf(w->mem, SUSPEND, world_key(w, (unsigned)i)), NULL, &m), 200);
+        assert_int_equal(m->sequence, i);
+    }
+    peer_kill(&police);
+    peer_again(w, &police);
+    assert_int_equal(peer_orders(w, &police, 0, &all), 200);
+    assert_int_equal(all->n_orders, 5);
+    assert_int_equal(all->last, 5);
+    for (size_t i = 0; i < 5; i++) {
+        m = world_read_order(w, &police, PB_BYTES(all->orders[i]->order));
+        assert_int_equal(all->orders[i]->sequence, i + 1);
+        assert_int_equal(m->sequence, i + 1);
+        assert_string_equal(m->order_id, world_key(w, (unsigned)i + 1));
+        assert_string_equal(m->action, "suspend");
+        assert_true(m->at >= began && m->at <= chop_now_ms());
+    }
+    assert_int_equal(peer_orders(w, &police, 3, &all), 200);
+    assert_int_equal(all->n_orders, 2);
+    assert_int_equal(all->orders[0]->sequence, 4);
+    assert_int_equal(peer_orders(w, &police, 5, &all), 200);
+    assert_int_equal(all->n_orders, 0);
+    assert_int_equal(all->last, 5);
+}
+
+static void test_order_entered_twice(void **state) {
+    (void)state;
+    const Pb__RegistryOrder *first, *again;
+    Pb__HeldOrders *all;
+    assert_int_equal(peer_order(w, &police, arena_printf(w->mem, SUSPEND, "o-1"), NULL, &first), 200);
+    assert_int_equal(peer_order(w, &police, arena_printf(w->mem, SUSPEND, "o-1"), NULL, &again), 200);
+    assert_int_equal(again->sequence, 1);
+    assert_int_equal(again->at, first->at);
+    assert_int_equal(peer_order(w, &police,
+                         "{\"order_id\":\"o-1\",\"seal_id\":\"seal_b\",\"action\":\"suspend\",\"reason\":\"查\"}", NULL, NULL),
+        409);
+    assert_int_equal(peer_orders(w, &police, 0, &all), 200);
+    assert_int_equal(all->n_orders, 1);
+}
+
+static void test_orders_that_are_none(void **state) {
+    (void)state;
+    static const char *const bodies[] = { "", "{}", "{\"seal_id\":\"s\",\"action\":\"destroy\",\"reason\":\"x\"}",
+        "{\"action\":\"suspend\",\"reason\":\"x\"}", "{\"seal_id\":\"s\",\"action\":\"suspend\"}",
+        "{\"seal_code\":\"12\",\"action\":\"suspend\",\"reason\":\"x\"}",
+        "{\"seal_id\":\"s\",\"action\":\"revoke_impression\",\"reason\":\"x\"}",
+        "{\"seal_id\":\"s\",\"action\":\"suspend\",\"grant_id\":\"g\",\"number\":1,\"reason\":\"x\"}" };
+    Pb__HeldOrders *all;
+    for (size_t i = 0; i < CHOP_COUNT(bodies); i++) assert_int_equal(peer_order(w, &police, bodies[i], NULL, NULL), 400);
+    assert_int_equal(peer_orders(w, &police, 0, &all), 200);
+    assert_int_equal(all->n_orders, 0);
+}
+
+/* Orders go to the relay alone, and are entered by who holds the operator's token alone. */
+static void test_who_may_order(void **state) {
+    (void)state;
+    static const char token[] = "0123456789abcdefghijklmnopqrstuv";
+    const char *order = arena_printf(w->mem, SUSPEND, "o-1"), *path = arena_printf(w->mem, "%s/token", w->dir);
+    struct webhook_secret right = w->secret;
+    Pb__HeldOrders *all;
+    FILE *f = fopen(path, "we");
+    assert_true(f && fputs(token, f) >= 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
+    peer_stop(&police);
+    struct peer closed = police;
+    closed.token_file = path;
+    peer_again(w, &closed);
+    assert_int_equal(peer_order(w, &closed, order, NULL, NULL), 401);
+    assert_int_equal(peer_order(w, &closed, order, "0123456789abcdefghijklmnopqrstuw", NULL), 401);
+    assert_int_equal(peer_order(w, &closed, order, "0123456789abcdefghijklmnopqrstu", NULL), 401);
+    assert_int_equal(peer_order(w, &closed, order, token, NULL), 200);
+    w->secret.key[0] ^= 1;
+    assert_int_equal(peer_orders(w, &closed, 0, &all), 401);
+    w->secret = right;
+    assert_int_equal(peer_orders(w, &closed, 0, &all), 200);
+    assert_int_equal(all->n_orders, 1);
+    peer_stop(&closed);
+    peer_again(w, &police);
+}
+
 /* ---- many at once: thousands a second, because commits are shared ---- */
 enum { CLIENTS = 16, EACH = 250 };
 struct client {
@@ -238,6 +377,8 @@ int main(int argc, char **argv) {
         TEST(test_receipt_tells_what_came), TEST(test_same_key_same_receipt), TEST(test_gap_names_what_is_expected),
         TEST(test_conflicts), TEST(test_bad_fact_signatures), TEST(test_bad_webhook_signature),
         TEST(test_durable_after_kill), TEST(test_switches), TEST(test_page_escapes), TEST(test_group_commit),
+        TEST(test_gap_only_with_the_notice), TEST(test_gap_keeps_the_chain), TEST(test_orders_durable_in_sequence),
+        TEST(test_order_entered_twice), TEST(test_orders_that_are_none), TEST(test_who_may_order),
     };
     return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
 }
