@@ -61,9 +61,9 @@ chop_err get_printer(struct call *c, const void *in, void *out) {
 
 HANDLER(list_pairings_call, Pb__ListPairingsRequest, Pb__ListPairingsReply) {
     struct db_rows *r;
-    TRY(own_printer(c, in->printer_id, &r));
-    TRY(DB_QUERY(c->db, &r, "pairing_list", T_(in->printer_id)));
-    out->pairings = ARENA_ARRAY(c->mem, Pb__Pairing *, db_count(r));
+    if (*in->printer_id) TRY(own_printer(c, in->printer_id, &r)); /* none: of all the organization's printers */
+    TRY(DB_QUERY(c->db, &r, "pairing_list", T_(in->printer_id), T_(c->who->organization_id)));
+    out->pairings = ARENA_ARRAY(c->mem, Pb__Pairing *, db_count(r) + 1);
     if (!out->pairings) return CHOP_ERR(EMEMORY);
     for (size_t i = 0; i < db_count(r); i++) {
         Pb__Pairing *p = PB_NEW(c->mem, Pb__Pairing, pb__pairing);

@@ -90,8 +90,9 @@ ON CONFLICT (printer_id, terminal_id) DO UPDATE
 SET member_id = excluded.member_id, statement = excluded.statement, paired_at = excluded.paired_at
 
 -- query: pairing_list
-SELECT printer_id, terminal_id, member_id, statement, paired_at FROM pairing
-WHERE printer_id = $1::text ORDER BY paired_at, terminal_id LIMIT 500
+SELECT p.printer_id, p.terminal_id, p.member_id, p.statement, p.paired_at
+FROM pairing p JOIN printer r USING (printer_id)
+WHERE r.organization_id = $2 AND ($1 = '' OR p.printer_id = $1) ORDER BY p.paired_at LIMIT 1000
 
 -- query: delivery_add
 INSERT INTO delivery (job_id, printer_id, organization_id, allotment_id, grant_id, envelope, state, next_at, expires_at,
