@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct peer { /* one connection */
     struct request request;
     int fd;
     uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d; of IPv6 the /64, which is one customer */
+    uint8_t client[16];  /* the same of whom a proxy named, for the present request */
     const char *uri_end;
     _Atomic int64_t until; /* monotonic ns: when the present phase must be over; 0: a call's own deadline rules */
 };
@@ -66,6 +68,21 @@ static void address_of(const struct sockaddr *sa, uint8_t out[16]) {
         out[10] = out[11] = 0xff;
         memcpy(out + 12, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, 4);
     }
+}
+
+static bool address_parse(const char *text, uint16_t port, struct sockaddr_storage *out) {
+    struct sockaddr_in *v4 = (void *)out;
+    struct sockaddr_in6 *v6 = (void *)out;
+    memset(out, 0, sizeof *out);
+    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &v6->sin6_addr) != 1) return false;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    return true;
 }
 
 static struct peer *peer_new(struct listener *l, struct MHD_Connection *conn) {
@@ -149,8 +166,27 @@ static bool is_listed(const char *list, const char *text) {
     return false;
 }
 
+struct named {
+    char text[INET6_ADDRSTRLEN];
+};
+
+/* Of several X-Forwarded-For, and of the names in one, the last was added by the nearest proxy; what stands before it
+ * may be the client's own invention. */
+static enum MHD_Result on_forwarded(void *cls, enum MHD_ValueKind kind, const char *name, const char *value) {
+    (void)kind;
+    struct named *n = cls;
+    if (strcasecmp(name, "X-Forwarded-For") != 0) return MHD_YES;
+    const char *last = value ? strrchr(value, ',') : NULL;
+    last = last ? last + 1 : value ? value : "";
+    last += strspn(last, " \t");
+    (void)snprintf(n->text, sizeof n->text, "%.*s", (int)strcspn(last, " \t"), last);
+    char *port = strchr(n->text, ':'); /* some write 1.2.3.4:5678 */
+    if (port && !strchr(port + 1, ':')) *port = 0;
+    return MHD_YES;
+}
+
 /* Behind a proxy of ours the client is whom the proxy names last. */
-static struct chop_bytes client_of(struct MHD_Connection *conn, const struct peer *p) {
+static struct chop_bytes client_of(struct MHD_Connection *conn, struct peer *p) {
     const char *proxies = p->listener->g->conf->proxies;
     if (!*proxies) return CHOP_BYTES(p->address, 16);
     char text[INET6_ADDRSTRLEN] = "";
@@ -159,10 +195,13 @@ static struct chop_bytes client_of(struct MHD_Connection *conn, const struct pee
         inet_ntop(AF_INET, p->address + 12, text, sizeof text);
     else
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, text, sizeof text);
-    const char *named = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, "X-Forwarded-For");
-    if (!named || !is_listed(proxies, text)) return CHOP_BYTES(p->address, 16);
-    const char *last = strrchr(named, ',');
-    return chop_str(last ? last + 1 + strspn(last + 1, " ") : named);
+    if (!is_listed(proxies, text)) return CHOP_BYTES(p->address, 16);
+    struct named named = { "" };
+    struct sockaddr_storage far;
+    (void)MHD_get_connection_values(conn, MHD_HEADER_KIND, on_forwarded, &named);
+    if (!address_parse(named.text, 0, &far)) return CHOP_BYTES(p->address, 16);
+    address_of((const struct sockaddr *)&far, p->client);
+    return CHOP_BYTES(p->client, 16);
 }
 
 static enum MHD_Result queue(struct request *r) {
@@ -228,21 +267,6 @@ static void *clock_run(void *arg) {
 }
 
 /* ---- start and stop ---- */
-static bool address_parse(const char *text, uint16_t port, struct sockaddr_storage *out) {
-    struct sockaddr_in *v4 = (void *)out;
-    struct sockaddr_in6 *v6 = (void *)out;
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(port);
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, &v6->sin6_addr) != 1) return false;
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(port);
-    return true;
-}
-
 static chop_err listener_start(struct listener *l, const char *address, int64_t port) {
     const struct gateway_conf *c = l->g->conf;
     struct sockaddr_storage sa;
@@ -340,7 +364,8 @@ bool http_stop(struct http *h) {
         log_line(LOG_ERROR, "calls without an answer: leaving the connections to the kernel", NULL);
         return false; /* stopping the library now would abort the process */
     }
-    for (size_t i = 0; i < CHOP_COUNT(all); i++) listener_stop(all[i]);
+    for (size_t i = 0; i < CHOP_COUNT(all); i++)
+        listener_stop(all[i]);
     clock_stop(h);
     free(h);
     return true;

@@ -255,6 +255,7 @@ static void test_slow(void **state) {
 
 static void test_rate(void **state) {
     (void)state;
+    char line[128];
     conf.address_rate = 1;
     conf.address_burst = 30;
     restart();
@@ -271,6 +272,17 @@ static void test_rate(void **state) {
     for (int i = 0; i < 2; i++) {
         assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 6.6.6.6, 1.1.1.1\r\n", "{}"), i ? 429 : 200);
         assert_int_equal(post("/v1/sessions", "X-Forwarded-For: 6.6.6.6, 1.1.1.2\r\n", "{}"), i ? 429 : 200);
+    }
+    /* a proxy may add a line of its own below the client's */
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(
+            line, sizeof line, "X-Forwarded-For: 7.7.7.%d\r\nX-Forwarded-For: 1.1.1.3%s\r\n", i, i > 1 ? ":4711" : "");
+        assert_int_equal(post("/v1/sessions", line, "{}"), i ? 429 : 200);
+    }
+    /* of IPv6 the /64 is one customer, here as without a proxy */
+    for (int i = 0; i < 2; i++) {
+        (void)snprintf(line, sizeof line, "X-Forwarded-For: 2001:db8:0:7::%d\r\n", i + 1);
+        assert_int_equal(post("/v1/sessions", line, "{}"), i ? 429 : 200);
     }
     conf.proxies = "10.0.0.1,127.0.0.2,127.0.0.11,127.0.0.1:8";
     restart();
