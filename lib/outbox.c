@@ -168,7 +168,8 @@ static void wait_for_work(struct sequencer *q, int64_t ms) {
     pthread_mutex_unlock(&q->lock);
 }
 
-/* Elected by a session lock: it goes when the connection goes. */
+/* Elected by a session lock: it goes when the connection goes, and db_begin reconnects without a word. So it is asked
+ * for again before each announcement; positions stay dense meanwhile, because outbox_lock is held while they are given. */
 static bool elected(struct sequencing *s) {
     bool held = false;
     chop_err e = db_try_lock(s->db, outbox_lock_key(s->o->opt.service, "/sequencer", 0), &held);
@@ -183,7 +184,7 @@ static void sequencer_run(struct sequencing *s) {
         chop_err e = db_ready(s->db);
         if (!e && !held) held = elected(s);
         if (!e && held) e = sequence(s, &more);
-        if (!e && held && (!more || chop_mono_ns() - announced > ANNOUNCE_MS * 1000000LL)) {
+        if (!e && held && (!more || chop_mono_ns() - announced > ANNOUNCE_MS * 1000000LL) && (held = elected(s))) {
             chop_err told = announce(s);
             if (told) log_error("head not announced", told);
             announced = chop_mono_ns();
