@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define BATCH_MAX 64
+#define BATCH_GROWN 32 /* waiting calls that are worth a second batch at the same time */
 #define SERIAL_TRIES 4
 
 struct method_state {
@@ -28,6 +29,7 @@ struct rpc_server {
     struct bus_sub *sub;
     struct bus_msg **ring;
     size_t head, count;
+    int batching; /* workers inside of a batch */
     pthread_mutex_t lock;
     pthread_cond_t cond;
     bool stopping;
@@ -47,13 +49,29 @@ struct worker {
 
 /* ---- queue ---- */
 
+static struct method_state *method_of(struct rpc_server *s, const struct bus_msg *m) {
+    const char *name = bus_msg_subject(m) + s->subject_prefix;
+    for (size_t i = 0; i < s->n_methods; i++)
+        if (strcmp(s->methods[i].row->name, name) == 0) return &s->methods[i];
+    return NULL;
+}
+
+/* Whether a worker should begin with the first call. While one batch is at work, calls of such methods gather for the
+ * next: together they cost the store and the bus a fraction of what they cost one by one. */
+static bool worth_taking(struct rpc_server *s) {
+    if (s->count == 0) return false;
+    if (s->batching == 0 || s->count >= BATCH_GROWN || s->stopping) return true;
+    const struct method_state *m = method_of(s, s->ring[s->head]);
+    return !m || !m->row->batch;
+}
+
 static void on_call(void *ctx, struct bus_msg *m) {
     struct rpc_server *s = ctx;
     pthread_mutex_lock(&s->lock);
     bool room = s->count < (size_t)s->o.queue;
     if (room) {
         s->ring[(s->head + s->count++) % (size_t)s->o.queue] = m;
-        pthread_cond_signal(&s->cond);
+        if (worth_taking(s)) pthread_cond_signal(&s->cond);
     }
     pthread_mutex_unlock(&s->lock);
     if (room) return;
@@ -62,18 +80,11 @@ static void on_call(void *ctx, struct bus_msg *m) {
     bus_msg_free(m);
 }
 
-static struct method_state *method_of(struct rpc_server *s, const struct bus_msg *m) {
-    const char *name = bus_msg_subject(m) + s->subject_prefix;
-    for (size_t i = 0; i < s->n_methods; i++)
-        if (strcmp(s->methods[i].row->name, name) == 0) return &s->methods[i];
-    return NULL;
-}
-
 /* Takes the next message, and those behind it of the same method where it has a batch handler. 0 at the end. */
 static size_t pop(struct rpc_server *s, struct bus_msg *out[BATCH_MAX], struct method_state **ret_method, bool *ret_more) {
     size_t n = 0;
     pthread_mutex_lock(&s->lock);
-    while (s->count == 0 && !s->stopping) pthread_cond_wait(&s->cond, &s->lock);
+    while (!worth_taking(s) && !(s->stopping && s->count == 0)) pthread_cond_wait(&s->cond, &s->lock);
     while (s->count > 0 && n < BATCH_MAX) {
         struct bus_msg *m = s->ring[s->head];
         struct method_state *method = method_of(s, m);
@@ -83,9 +94,17 @@ static size_t pop(struct rpc_server *s, struct bus_msg *out[BATCH_MAX], struct m
         s->head = (s->head + 1) % (size_t)s->o.queue;
         s->count--;
     }
+    if (n > 0 && *ret_method && (*ret_method)->row->batch) s->batching++;
+    if (worth_taking(s)) pthread_cond_signal(&s->cond);
     *ret_more = s->count > 0 || n > 4;
     pthread_mutex_unlock(&s->lock);
     return n;
+}
+
+static void batch_done(struct rpc_server *s) {
+    pthread_mutex_lock(&s->lock);
+    s->batching--;
+    pthread_mutex_unlock(&s->lock); /* who was in the batch pops next: nobody else need be woken */
 }
 
 /* ---- one call ---- */
@@ -216,6 +235,7 @@ static void serve(struct worker *w, struct method_state *m, struct bus_msg **msg
         serve_batch(w, m, msgs, n, more);
     else
         serve_one(w, m, msgs[0], more);
+    if (m && m->row->batch) batch_done(w->s);
     for (size_t i = 0; i < n; i++) bus_msg_free(msgs[i]);
     if (w->db) db_results_free(w->db);
     arena_reset(w->mem);

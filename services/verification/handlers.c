@@ -71,24 +71,42 @@ static chop_err page_found(struct call *c, const Pb__PageRequest *in, struct fou
     return page_print(c, in, &v, notice_of(e), out);
 }
 
-/* One page whose look-up gave `rows`, or NULL where the store is away. */
-static chop_err page_one(
-    struct call *c, const Pb__PageRequest *in, const char *token, const struct db_rows *rows, Pb__HttpPage *out) {
+/* One page whose look-up gave this row of `rows`, NULL where the store is away. */
+static chop_err page_one(struct call *c, const Pb__PageRequest *in, const char *token, const struct db_rows *rows, size_t row,
+    Pb__HttpPage *out) {
     struct found f;
-    if (rows)
-        TRY(found_row(c, token, rows, &f));
-    else
-        found_ask(c, token, "", &f);
+    if (rows) TRY(found_row(c, token, rows, row, &f));
+    else found_ask(c, token, "", &f);
     return page_found(c, in, &f, out);
 }
 
-/* All waiting pages at once: one round trip to the store for all their tokens. */
+/* The tokens as an array of PostgreSQL: they are of 32 letters, none of which means anything there. */
+static const char *array_of(struct arena *mem, const char *const *tokens, size_t n) {
+    char *text = arena_alloc(mem, n * (MARKS_TOKEN_LEN + 1) + 2), *p = text;
+    for (size_t i = 0; text && i < n; i++) {
+        *p++ = i ? ',' : '{';
+        memcpy(p, tokens[i], MARKS_TOKEN_LEN);
+        p += MARKS_TOKEN_LEN;
+    }
+    if (text) *p = '}';
+    return text;
+}
+
+/* rows[i]: where the answer for tokens[i] stands. NULL where the store is away. */
+static struct db_rows *look_up(struct call *c, const char *const *tokens, size_t n, size_t *rows) {
+    struct db_rows *r;
+    const char *array = array_of(c->mem, tokens, n);
+    if (n == 0 || !array || DB_QUERY(c->db, &r, "verification_marks", T_(array))) return NULL;
+    for (size_t i = 0; i < n; i++) rows[i] = FOUND_NO_ROW;
+    for (size_t k = 0; k < db_count(r); k++) rows[db_int(r, k, 6) - 1] = k;
+    return r;
+}
+
+/* All waiting pages at once: one query for all their tokens. */
 static void page_batch(struct call *c, size_t n, const void *const *in, void *const *out, chop_err *errs) {
-    struct db_arg *args = ARENA_ARRAY(c->mem, struct db_arg, n);
-    struct db_rows **rows = ARENA_ARRAY(c->mem, struct db_rows *, n);
-    size_t *which = ARENA_ARRAY(c->mem, size_t, n), m = 0;
-    for (size_t i = 0; i < n; i++)
-        errs[i] = args && rows && which ? NULL : CHOP_ERR(EMEMORY);
+    const char **tokens = ARENA_ARRAY(c->mem, const char *, n);
+    size_t *rows = ARENA_ARRAY(c->mem, size_t, n), *which = ARENA_ARRAY(c->mem, size_t, n), m = 0;
+    for (size_t i = 0; i < n; i++) errs[i] = tokens && rows && which ? NULL : CHOP_ERR(EMEMORY);
     if (n == 0 || errs[0]) return;
     for (size_t i = 0; i < n; i++) {
         const char *verdict, *token = page_token(c, ((const Pb__PageRequest *)in[i])->token, &verdict);
@@ -96,12 +114,11 @@ static void page_batch(struct call *c, size_t n, const void *const *in, void *co
             errs[i] = page_bare(c, in[i], verdict, out[i]);
             continue;
         }
-        args[m] = T_(token);
+        tokens[m] = token;
         which[m++] = i;
     }
-    bool stored = m > 0 && !db_pipeline(c->db, "verification_mark", args, 1, m, rows);
-    for (size_t k = 0; k < m; k++)
-        errs[which[k]] = page_one(c, in[which[k]], args[k].text, stored ? rows[k] : NULL, out[which[k]]);
+    struct db_rows *r = look_up(c, tokens, m, rows);
+    for (size_t k = 0; k < m; k++) errs[which[k]] = page_one(c, in[which[k]], tokens[k], r, rows[k], out[which[k]]);
 }
 
 /* ---- Verify ---- */
@@ -117,7 +134,7 @@ static chop_err find_token(struct call *c, const struct marks_read *m, struct fo
         }
         token = db_text(r, 0, 0);
     }
-    if (!DB_QUERY(c->db, &r, "verification_mark", T_(token))) return found_row(c, token, r, ret);
+    if (!DB_QUERY(c->db, &r, "verification_mark", T_(token))) return found_row(c, token, r, db_count(r) ? 0 : FOUND_NO_ROW, ret);
     found_ask(c, token, "", ret);
     return NULL;
 }

@@ -88,21 +88,21 @@ static void refresh(struct call *c, const char *token, struct found *f) {
     if (!ask_state(c, db_text(r, 0, 0), db_text(r, 0, 1), &fresh)) *f = fresh;
 }
 
-chop_err found_row(struct call *c, const char *token, const struct db_rows *rows, struct found *ret) {
+chop_err found_row(struct call *c, const char *token, const struct db_rows *rows, size_t row, struct found *ret) {
     const struct verification *s = c->service;
     struct found f = { .as_of = c->now - s->conf.stale_ms };
-    if (db_count(rows) == 0) {
+    if (row == FOUND_NO_ROW) {
         found_ask(c, token, "", ret);
         return NULL;
     }
-    TRY(PB_UNPACK(pb__verdict, db_bytes(rows, 0, 0), c->mem, &f.v));
-    situation_of(c, &f, db_int(rows, 0, 3));
-    f.at.outcome = (enum outcome)db_int(rows, 0, 1);
-    f.at.flags = (unsigned)db_int(rows, 0, 2);
-    f.at.seal_ended_now = seal_ended(db_text(rows, 0, 5));
+    TRY(PB_UNPACK(pb__verdict, db_bytes(rows, row, 0), c->mem, &f.v));
+    situation_of(c, &f, db_int(rows, row, 3));
+    f.at.outcome = (enum outcome)db_int(rows, row, 1);
+    f.at.flags = (unsigned)db_int(rows, row, 2);
+    f.at.seal_ended_now = seal_ended(db_text(rows, row, 5));
     f.at.current = model_current(c);
-    f.v->seal_state_now = PB_STR(db_text(rows, 0, 5));
-    struct chop_bytes hash = db_bytes(rows, 0, 4);
+    f.v->seal_state_now = PB_STR(db_text(rows, row, 5));
+    struct chop_bytes hash = db_bytes(rows, row, 4);
     if (hash.n != sizeof f.cipher_hash) return CHOP_FAIL(EINTERNAL, NULL, "a mark without cipher hash");
     memcpy(f.cipher_hash, hash.p, hash.n);
     if (!f.at.current) refresh(c, token, &f);

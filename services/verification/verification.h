@@ -52,8 +52,10 @@ struct found {
     int64_t as_of;
     bool unavailable; /* neither the read model nor the owner can tell */
 };
-/* One of a batch; what a token's query gave. */
-chop_err found_row(struct call *c, const char *token, const struct db_rows *rows, struct found *ret) CHOP_MUSTCHECK;
+/* What the query of a mark, or of many, gave in this row; FOUND_NO_ROW: nothing. */
+#define FOUND_NO_ROW SIZE_MAX
+chop_err found_row(struct call *c, const char *token, const struct db_rows *rows, size_t row, struct found *ret)
+    CHOP_MUSTCHECK;
 /* From issuance and authorization themselves. */
 void found_ask(struct call *c, const char *token, const char *serial, struct found *ret);
 /* Whether what is known here may be told as it is now. */
