@@ -164,14 +164,13 @@ all_receipted() { # 4 facts (authorization, command, two impressions) with 3 reg
 }
 genuine() { [ "$(jq -r .verdict "$1")" = genuine ]; }
 verify_qr() {
-    zbarimg -q --raw -Sdisable -Sqrcode.enable "$PAGE_PNG" >"$DEMO/qr.txt"
-    VERIFY_URL=$(head -n 1 "$DEMO/qr.txt")
+    zbarimg -q -Sdisable -Sqrcode.enable -Scode128.enable "$PAGE_PNG" >"$DEMO/scan.txt" # both codes in one look
+    VERIFY_URL=$(sed -n 's/^QR-Code://p' "$DEMO/scan.txt")
     cli user verify "$VERIFY_URL" >"$DEMO/verdict-qr.json" || true
     genuine "$DEMO/verdict-qr.json" && curl -sf --cacert "$CHOP_VAR/keys/ca.crt" "https://$VERIFY_HOST/V/${TOKEN[0]}" >"$DEMO/verdict.html"
 }
 verify_barcode() {
-    zbarimg -q --raw -Sdisable -Scode128.enable "$PAGE_PNG" >"$DEMO/barcode.txt"
-    cli user verify "$(head -n 1 "$DEMO/barcode.txt")" >"$DEMO/verdict-barcode.json" || true
+    cli user verify "$(sed -n 's/^CODE-128://p' "$DEMO/scan.txt")" >"$DEMO/verdict-barcode.json" || true
     genuine "$DEMO/verdict-barcode.json" && [ "$(jq -r .level "$DEMO/verdict-barcode.json")" = full ]
 }
 verify_digits() {
