@@ -117,7 +117,7 @@ static chop_err check(const struct crypto_key *k, const char *type) {
 static int make(void **state) {
     (void)state;
     w = world_new(NULL);
-    expected = (struct rules_expected){ "police", "fact_1", "seal_1", "key", 7, { 1, 2, 3 } };
+    expected = (struct rules_expected){ "police", "fact_1", "seal_1", "key", 7, { 1, 2, 3 }, 1 };
     pb__receipt_statement__init(&receipt);
     receipt.registry = PB_STR("police");
     receipt.number = PB_STR("POLICE-20261123-000001");
@@ -139,6 +139,44 @@ static int unmake(void **state) {
 static void test_right_receipt(void **state) {
     (void)state;
     assert_null(check(w->registry[0], "receipt"));
+}
+
+/* A manifest whose police key ended half an hour ago: it ran out, or it was stolen and revoked. */
+static void end_key(bool revoked) {
+    Pb__KeyEntry e = PB__KEY_ENTRY__INIT, *entries[] = { &e };
+    Pb__KeyManifest m = PB__KEY_MANIFEST__INIT;
+    struct chop_bytes payload, packed;
+    int64_t ended = chop_now_ms() - 1800000;
+    e.kid = PB_STR(crypto_key_kid(w->registry[0]));
+    e.purpose = PB_STR("registry");
+    e.algorithm = PB_STR("ES256");
+    e.public_key = PB_BIN(crypto_key_spki(w->registry[0]));
+    e.not_before = chop_now_ms() - 86400000;
+    e.not_after = revoked ? chop_now_ms() + 86400000 : ended;
+    e.revoked_at = revoked ? ended : 0;
+    e.name = PB_STR("police");
+    m.version = 2;
+    m.entries = entries;
+    m.n_entries = 1;
+    assert_null(pb_pack(&m, w->mem, &payload));
+    assert_null(trust_sign_packed(w->root, NULL, "manifest", payload, w->mem, &packed));
+    trust_free(w->trust);
+    assert_null(trust_new(crypto_key_spki(w->root), packed, 0, &w->trust));
+}
+
+static void test_ended_keys(void **state) {
+    (void)state;
+    for (int revoked = 0; revoked <= 1; revoked++) {
+        end_key(revoked);
+        receipt.received_at = chop_now_ms() - 3600000;
+        expected.made_at = chop_now_ms() - 3660000;
+        assert_null(check(w->registry[0], "receipt")); /* given while the key was good */
+        receipt.received_at = chop_now_ms() - 60000;
+        assert_ptr_equal(check(w->registry[0], "receipt"), CHOP_ERR(EPEER));
+        receipt.received_at = chop_now_ms() - 3600000;
+        expected.made_at = chop_now_ms() - 60000;
+        assert_ptr_equal(check(w->registry[0], "receipt"), CHOP_ERR(EPEER)); /* older than what it receipts */
+    }
 }
 
 static void test_wrong_signers(void **state) {
@@ -190,7 +228,7 @@ static void test_tampered_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machine), cmocka_unit_test(test_outcomes), cmocka_unit_test(test_http),
-        cmocka_unit_test(test_pauses),  TEST(test_right_receipt),        TEST(test_wrong_signers),
+        cmocka_unit_test(test_pauses),  TEST(test_right_receipt), TEST(test_ended_keys),        TEST(test_wrong_signers),
         TEST(test_wrong_contents),      TEST(test_tampered_bytes),
     };
     return cmocka_run_group_tests_name("filing rules", tests, NULL, NULL);

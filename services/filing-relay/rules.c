@@ -82,16 +82,18 @@ static chop_err lie(const char *what) {
     return CHOP_FAIL(EPEER, NULL, "the receipt's %s", what);
 }
 
-/* The key must be valid now, or have been when the receipt was made: a status call may answer an old receipt. */
-static chop_err check_signature(const struct trust *t, const Pb__Signed *s, const char *registry, int64_t now,
-    struct arena *mem, Pb__ReceiptStatement **ret_receipt) {
+/* The key must be valid now, or have been when the receipt was made: a status call may answer an old receipt. That is not
+ * before its fact was made, whatever the receipt says: a stolen key that was revoked since signs any date. */
+static chop_err check_signature(const struct trust *t, const Pb__Signed *s, const struct rules_expected *expected,
+    int64_t now, struct arena *mem, Pb__ReceiptStatement **ret_receipt) {
     const Pb__KeyEntry *entry;
     Pb__ReceiptStatement *r;
     chop_err e = trust_verify(t, s, "receipt", now, &entry);
     if (e && e != CHOP_ERR(EEXPIRED)) return lie("signature does not verify");
     if (PB_UNPACK(pb__receipt_statement, PB_BYTES(s->payload), mem, &r)) return lie("payload is malformed");
-    if (e && trust_verify(t, s, "receipt", r->received_at, &entry)) return lie("key was not valid when it was made");
-    if (strcmp(entry->name, registry) != 0) return lie("key is another registry's");
+    int64_t made = r->received_at > expected->made_at ? r->received_at : expected->made_at;
+    if (e && trust_verify(t, s, "receipt", made, &entry)) return lie("key was not valid when it was made");
+    if (strcmp(entry->name, expected->registry) != 0) return lie("key is another registry's");
     *ret_receipt = r;
     return NULL;
 }
@@ -101,7 +103,7 @@ chop_err rules_check_receipt(const struct trust *t, struct chop_bytes packed, co
     Pb__Signed *s;
     Pb__ReceiptStatement *r;
     if (PB_UNPACK(pb__signed, packed, mem, &s)) return lie("bytes are malformed");
-    TRY(check_signature(t, s, expected->registry, now, mem, &r));
+    TRY(check_signature(t, s, expected, now, mem, &r));
     if (strcmp(r->registry, expected->registry) != 0) return lie("registry is another");
     if (strcmp(r->fact_id, expected->fact_id) != 0) return lie("fact is another");
     if (!chop_bytes_equal(PB_BYTES(r->fact_digest), CHOP_BYTES(expected->digest, 32))) return lie("digest is another");

@@ -37,6 +37,7 @@ struct rules_expected { /* what a right receipt says */
     const char *registry, *fact_id, *seal_id, *key;
     uint64_t seal_seq;
     uint8_t digest[32];
+    int64_t made_at; /* the fact's time: no receipt is older */
 };
 /* Verifies a packed Signed{receipt}: signature by the registry's own key (manifest purpose registry, entry name) and that
  * it speaks of this very filing. Any failure is EPEER with a detail: a lie. */

@@ -49,6 +49,7 @@ static chop_err claim_filings(struct call *c, struct batch *b) {
             .grant_id = db_text(rows, i, 10),
             .number = (uint32_t)db_int(rows, i, 11),
             .organization_id = db_text(rows, i, 12),
+            .made_at = db_int(rows, i, 13),
         };
         f.lane = lane_of(b, f.seal_id);
         if (!f.lane || f.digest.n != 32) return CHOP_FAIL(EINTERNAL, NULL, "a claimed filing without lane or digest");

@@ -16,6 +16,7 @@ struct filing_claim {
     const char *filing_id, *was, *seal_id, *key, *fact_id, *kind, *grant_id, *organization_id;
     uint64_t seal_seq;
     unsigned failures;
+    int64_t made_at; /* the fact's */
     uint32_t number;
     struct chop_bytes digest, fact;
     struct lane_claim *lane;

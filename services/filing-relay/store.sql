@@ -107,7 +107,7 @@ WITH head AS (
     RETURNING f.filing_id, h.was, f.seal_id, f.seal_seq, f.idempotency_key, f.failures, f.fact_id
 )
 SELECT c.filing_id, c.was, c.seal_id, c.seal_seq, c.idempotency_key, c.failures, c.fact_id, t.digest, t.statement, t.kind,
-       t.grant_id, t.number, t.organization_id
+       t.grant_id, t.number, t.organization_id, t.at
 FROM claimed c JOIN fact t USING (fact_id) ORDER BY c.seal_id, c.seal_seq
 
 -- query: lanes_lock
