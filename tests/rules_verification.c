@@ -120,6 +120,20 @@ static void test_masking_names(void **state) {
     arena_free(mem);
 }
 
+/* A letter cut in two at the end: what lies behind the text stays there. */
+static void test_cut_letters(void **state) {
+    (void)state;
+    struct arena *mem = arena_new(1 << 16);
+    char text[] = "张\xE4\0secret of somebody else";
+    char four[] = "ab\xF0\0secret of somebody else";
+    assert_null(strstr(mask_name(mem, text), "cret"));
+    assert_null(strstr(mask_name(mem, four), "cret"));
+    assert_null(strstr(mask_text(mem, four), "cret"));
+    assert_false(fact_same(text, "张"));
+    assert_false(fact_same("张", four));
+    arena_free(mem);
+}
+
 static void test_masked_verdict_hides(void **state) {
     (void)state;
     struct arena *mem = arena_new(1 << 16);
@@ -231,6 +245,7 @@ int main(void) {
         cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_masking_names),
+        cmocka_unit_test(test_cut_letters),
         cmocka_unit_test(test_masked_verdict_hides),
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_text),

@@ -84,7 +84,8 @@ static size_t letters(const char *s) {
 
 static const char *skip_letters(const char *s, size_t n) {
     while (n-- && *s)
-        s += letter_len(s);
+        for (s++; ((unsigned char)*s & 0xC0) == 0x80;) /* by what is there: a cut letter must not lead past the end */
+            s++;
     return s;
 }
 
