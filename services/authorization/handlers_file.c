@@ -217,6 +217,7 @@ HANDLER(file_get, Pb__GetChunkRequest, Pb__Chunk) {
     TRY(file_read(c, "file_get", in->file_id, &f));
     TRY(file_visible(c, &f));
     if (strcmp(f.state, "complete") != 0) return CHOP_FAIL(ESTATE, NULL, "the file is not complete");
+    if (in->index >= f.chunks) return CHOP_FAIL(ENOTFOUND, "index", "no such chunk");
     TRY(file_key(c, &f, key));
     TRY(read_chunk(c, &f, key, in->index, c->mem, &plain));
     out->data = PB_BIN(plain);

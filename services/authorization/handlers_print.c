@@ -73,6 +73,7 @@ static chop_err check_left(struct call *c, const Pb__PrintUse *in, const struct 
     struct db_rows *r;
     const uint32_t left = rules_grant_remaining(&g->count);
     if (!in->replaces) return in->count <= left ? NULL : CHOP_FAIL(EOVERRUN, "print.count", "%u are left", left);
+    if (in->replaces > INT32_MAX) return CHOP_FAIL(ENOTFOUND, "print.replaces", "no such impression");
     TRY(DB_QUERY(c->db, &r, "number_for_replace", T_(g->grant_id), I_(in->replaces)));
     if (!db_count(r)) return CHOP_FAIL(ENOTFOUND, "print.replaces", "no such impression");
     if (strcmp(db_text(r, 0, 0), "spoiled") != 0)

@@ -99,7 +99,7 @@ chop_err grant_list_call(struct call *c, const void *in, void *out) {
 
 HANDLER(grant_find, Pb__FindGrantStateRequest, Pb__GrantState) {
     struct db_rows *r;
-    TRY(DB_QUERY(c->db, &r, "grant_find", T_(in->grant_id), I_(in->number)));
+    TRY(DB_QUERY(c->db, &r, "grant_find", T_(in->grant_id), I_(in->number > INT32_MAX ? 0 : in->number)));
     if (!db_count(r)) return CHOP_FAIL(ENOTFOUND, "grant_id", "no such grant");
     const struct grant_count count = { .copies = (uint32_t)db_int(r, 0, 1),
         .spoil_allowance = (uint32_t)db_int(r, 0, 2),

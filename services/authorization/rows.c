@@ -309,6 +309,8 @@ chop_err spot_lock(
     struct db_rows *r;
     struct spot s;
     const int after = GRANT_COLUMNS + SEAL_COLUMNS;
+    /* A stranger's number: what the column cannot hold would be the store's error, tried again for ever. */
+    if (number > INT32_MAX) return CHOP_FAIL(ENOTFOUND, "number", "no such impression");
     TRY(DB_QUERY(c->db, &r, "report_lock", T_(grant_id), I_(number), T_(organization_id)));
     if (!db_count(r)) return CHOP_FAIL(ENOTFOUND, "number", "no such impression");
     s.grant = grant_read(r, 0);
