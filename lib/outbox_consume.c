@@ -362,6 +362,13 @@ static void wait_for_work(struct consumer *c) {
     pthread_mutex_unlock(&c->lock);
 }
 
+static bool arrivals_wait(struct consumer *c) {
+    pthread_mutex_lock(&c->lock);
+    bool some = c->count > 0;
+    pthread_mutex_unlock(&c->lock);
+    return some;
+}
+
 static void drop_arrivals(struct consumer *c) {
     struct bus_msg *msgs[BATCH_MAX];
     for (size_t n; (n = take_batch(c, msgs)) > 0;)
@@ -402,7 +409,7 @@ static void check_connection(struct consumer *c) {
 
 static void *consumer_main(void *arg) {
     struct consumer *c = arg;
-    int64_t checked = chop_mono_ns();
+    int64_t checked = chop_mono_ns(), caught_up = 0;
     while (!atomic_load(&c->o->stop)) {
         wait_for_work(c);
         if (!c->db && db_open(c->o->opt.conninfo, c->o->opt.store, &c->db)) continue;
@@ -414,7 +421,10 @@ static void *consumer_main(void *arg) {
         consume_arrivals(c);
         db_results_free(c->db);
         arena_reset(c->mem);
-        if (c->count == 0) catch_up(c);
+        if (!arrivals_wait(c) || chop_mono_ns() - caught_up > TICK_MS * 1000000LL) { /* a busy lane starves no other */
+            catch_up(c);
+            caught_up = chop_mono_ns();
+        }
         if (c->index == 0) renew_fast_path(c->o);
         if (chop_mono_ns() - checked > 2000000000) {
             check_connection(c);
