@@ -314,7 +314,13 @@ demo_links() {
     say "  verify    https://$VERIFY_HOST/V/${TOKEN[0]:-}"
     say "            its certificate is of this demo's own authority: $CHOP_VAR/keys/ca.crt"
     say "  filed     http://127.0.0.1:$PORT_REG_POLICE  http://127.0.0.1:$PORT_REG_THIRD  http://127.0.0.1:$PORT_REG_INTERNAL"
-    [ -z "${CHOP_LAN:-}" ] || say "
-  A phone in the same network can scan the printed QR and read the verdict, after a warning about the certificate;
-  WeChat's browser refuses such certificates. Signing with a key on a phone needs a certificate that it trusts."
 }
+
+lan_note() {
+    say "  --lan: the verification page answers on https://$CHOP_LAN, on every network of this machine that has this address.
+    will work      a phone in the same network scans the printed QR and reads the verdict, after a warning: the
+                   certificate is of this demo's own authority ($CHOP_VAR/keys/ca.crt; install it to end the warning)
+    will not work  WeChat's scanner and others that refuse unknown authorities; signing with a key on a phone before that
+                   certificate is trusted; anything from outside this network, or through a firewall here"
+}
+

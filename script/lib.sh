@@ -311,6 +311,9 @@ SERVICES="identity authorization issuance filing-relay verification printer-brid
 # What the QR leads to: the gateway's TLS listener, on loopback unless CHOP_LAN names an address of this machine.
 verify_host() {
     LISTEN_TLS=${CHOP_LAN:-127.0.0.1}
+    if [ -n "${CHOP_LAN:-}" ]; then # a short port: a QR of 12.5 mm holds 20 characters of host and port
+        for PORT_HTTPS in $(seq 8443 8499); do (exec 3<>"/dev/tcp/$CHOP_LAN/$PORT_HTTPS") 2>/dev/null || break; done
+    fi
     VERIFY_HOST=${CHOP_VERIFY_HOST:-$LISTEN_TLS:$PORT_HTTPS}
 }
 
