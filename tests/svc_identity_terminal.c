@@ -68,6 +68,27 @@ static void test_terminal_sign_in(void **state) {
     FAILS(CALL("ResolveSession", &resolve, NULL, NULL), EAUTH, "token");
 }
 
+/* A principal of before the loss still lives for minutes: what it prepared on the lost device is not proven any more.
+ */
+static void test_lost_terminal_proves_nothing(void **state) {
+    (void)state;
+    struct person p = world_member(&boss, "lostphone", "user");
+    Pb__Terminal *t;
+    Pb__PrepareActReply *before;
+    Pb__ProveFactorReply *proof;
+    WORKS(world_terminal(&p, world_key(CRYPTO_ES256), &t));
+    world_refresh(&p);
+    WORKS(world_prepare(&p, world_key_add(&p, world_key(CRYPTO_ES256)), &before));
+    WORKS(world_act(&p, world_key_add(&p, world_key(CRYPTO_ES256)), NULL));
+    Pb__PrepareIdentityActRequest revoke = PB__PREPARE_IDENTITY_ACT_REQUEST__INIT;
+    Pb__TerminalRevoke what = PB__TERMINAL_REVOKE__INIT;
+    what.terminal_id = t->terminal_id;
+    revoke.params_case = PB__PREPARE_IDENTITY_ACT_REQUEST__PARAMS_TERMINAL_REVOKE;
+    revoke.terminal_revoke = &what;
+    WORKS(world_act(&boss, &revoke, NULL));
+    FAILS(world_prove_password(&p, before, PASSWORD, &proof), EDENIED, "terminal_id");
+}
+
 /* A device key is never a factor, a factor never a device key, and neither ever another's. */
 static void test_key_serves_one_thing(void **state) {
     (void)state;
@@ -116,7 +137,7 @@ static int down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_terminal_certificate),
-        cmocka_unit_test(test_terminal_sign_in), cmocka_unit_test(test_key_serves_one_thing),
-        cmocka_unit_test(test_terminal_possession) };
+        cmocka_unit_test(test_terminal_sign_in), cmocka_unit_test(test_lost_terminal_proves_nothing),
+        cmocka_unit_test(test_key_serves_one_thing), cmocka_unit_test(test_terminal_possession) };
     return cmocka_run_group_tests(tests, up, down);
 }

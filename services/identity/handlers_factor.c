@@ -160,11 +160,23 @@ static chop_err missing_list(struct call *c, const struct proving *p) {
     return NULL;
 }
 
+/* The principal may be minutes older than the loss of the device. */
+static chop_err terminal_active(struct call *c, const char *terminal_id) {
+    struct db_rows *rows;
+    if (!*terminal_id) return NULL;
+    TRY(DB_QUERY(c->db, &rows, "terminal_get", T_(terminal_id), T_(c->who->organization_id)));
+    if (db_count(rows) && strcmp(db_text(rows, 0, 1), c->who->member_id) == 0 &&
+        strcmp(db_text(rows, 0, 3), "active") == 0)
+        return NULL;
+    return CHOP_FAIL(EDENIED, "terminal_id", "the terminal is revoked");
+}
+
 static chop_err proof_fill(struct call *c, const struct proving *p, Pb__Proof *proof) {
     Pb__Member *m;
     Pb__Organization *o;
     TRY(identity_member_find(c, "member_id", c->who->member_id, &m));
     if (strcmp(m->state, "active") != 0) return CHOP_FAIL(EDENIED, NULL, "the member has left");
+    TRY(terminal_active(c, p->ticket->terminal_id));
     TRY(identity_organization_find(c, m->organization_id, &o));
     proof->audience = p->ticket->owner;
     proof->act_id = p->ticket->act_id;
