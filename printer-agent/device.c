@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-/* An envelope of at most 2 MiB: sealed, opened, unpacked as a Signed, unpacked as an Envelope, and its manifest. */
-#define JOB_BYTES ((size_t)9 << 20)
+/* An envelope of at most 2 MiB: as the journal held it, sealed, opened, unpacked as a Signed, unpacked as an Envelope,
+ * and its manifest. */
+#define JOB_BYTES ((size_t)11 << 20)
 #define SCRATCH_BYTES ((size_t)512 << 10)
 #define MANIFEST_BYTES ((size_t)64 << 10)
 #define OPEN_BYTES ((size_t)4 << 20)

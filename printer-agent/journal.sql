@@ -18,6 +18,10 @@ CREATE TABLE IF NOT EXISTS number (
     PRIMARY KEY (allotment_id, number)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS number_grant ON number (grant_id, number);
 CREATE INDEX IF NOT EXISTS number_open ON number (state) WHERE state IN (1, 2);
+-- Loaded jobs. The envelope is empty once it was closed out, used up, or dropped with a journal that was put back.
+CREATE TABLE IF NOT EXISTS held (
+    job_id TEXT PRIMARY KEY, allotment_id TEXT NOT NULL UNIQUE, grant_id TEXT NOT NULL, not_after INTEGER NOT NULL,
+    envelope BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS report (
     seq INTEGER PRIMARY KEY, allotment_id TEXT NOT NULL, number INTEGER NOT NULL, digest BLOB NOT NULL,
     bytes BLOB NOT NULL, acked INTEGER NOT NULL DEFAULT 0);

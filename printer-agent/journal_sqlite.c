@@ -203,10 +203,12 @@ static chop_err sq_open_get(void *ctx, struct journal_number *ret_number) {
 static chop_err sq_number_taken(void *ctx, const char *grant_id, uint32_t number, bool *ret_taken) {
     struct journal_sqlite *j = ctx;
     sqlite3_stmt *s;
-    TRY(jdb_prepare(j, "SELECT EXISTS (SELECT 1 FROM number WHERE grant_id = ?1 AND number = ?2 AND state <> ?3)", &s));
+    TRY(jdb_prepare(j, "SELECT EXISTS (SELECT 1 FROM number WHERE grant_id = ?1 AND number = ?2 AND state NOT IN (?3, ?4))",
+        &s));
     jdb_bind_text(s, 1, grant_id);
     jdb_bind_int(s, 2, number);
     jdb_bind_int(s, 3, NUMBER_REFUSED);
+    jdb_bind_int(s, 4, NUMBER_RETURNED);
     TRY(jdb_row(j, s));
     *ret_taken = sqlite3_column_int(s, 0) != 0;
     sqlite3_reset(s);
@@ -229,11 +231,11 @@ static chop_err add_number(struct journal_sqlite *j, const struct journal_number
 }
 
 /* A step that the witness is told of, after its commit. */
-static chop_err add_turn(struct journal_sqlite *j) {
+chop_err jdb_add_turn(struct journal_sqlite *j) {
     return jdb_exec(j, "UPDATE state SET turns = turns + 1");
 }
 
-static chop_err end_turn(struct journal_sqlite *j, chop_err e) {
+chop_err jdb_end_turn(struct journal_sqlite *j, chop_err e) {
     TRY(jdb_end(j, e));
     j->turns++;
     return jdb_witness_write(j);
@@ -247,11 +249,10 @@ static chop_err use_challenge(struct journal_sqlite *j, const uint8_t digest[32]
     return sqlite3_changes(j->db) == 1 ? NULL : CHOP_FAIL(ESTATE, "challenge", "not open any more");
 }
 
-static chop_err add_numbers(struct journal_sqlite *j, const struct journal_number *like, const uint32_t *numbers,
-    size_t n, const uint8_t challenge_digest[32], int64_t now) {
+chop_err jdb_add_numbers(struct journal_sqlite *j, const struct journal_number *like, const uint32_t *numbers, size_t n,
+    const uint8_t challenge_digest[32], int64_t now) {
     struct journal_number record = *like;
-    record.state = NUMBER_RESERVED;
-    TRY(add_turn(j));
+    TRY(jdb_add_turn(j));
     TRY(use_challenge(j, challenge_digest));
     for (size_t i = 0; i < n; i++) {
         record.number = numbers[i];
@@ -264,15 +265,17 @@ static chop_err add_numbers(struct journal_sqlite *j, const struct journal_numbe
 static chop_err sq_reserve(void *ctx, const struct journal_number *like, const uint32_t *numbers, size_t n,
     const uint8_t challenge_digest[32], int64_t now) {
     struct journal_sqlite *j = ctx;
+    struct journal_number record = *like;
+    record.state = NUMBER_RESERVED;
     TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
-    return end_turn(j, add_numbers(j, like, numbers, n, challenge_digest, now));
+    return jdb_end_turn(j, jdb_add_numbers(j, &record, numbers, n, challenge_digest, now));
 }
 
 static chop_err update_number(
     struct journal_sqlite *j, enum journal_number_state from, const struct journal_number *n) {
     sqlite3_stmt *s;
     TRY(jdb_prepare(j,
-        "UPDATE number SET state = ?1, started_at = ?2, ended_at = ?3 "
+        "UPDATE number SET state = ?1, started_at = ?2, ended_at = ?3, order_digest = ?7 "
         "WHERE allotment_id = ?4 AND number = ?5 AND state = ?6",
         &s));
     jdb_bind_int(s, 1, n->state);
@@ -281,30 +284,32 @@ static chop_err update_number(
     jdb_bind_text(s, 4, n->allotment_id);
     jdb_bind_int(s, 5, n->number);
     jdb_bind_int(s, 6, from);
+    jdb_bind_bytes(s, 7, n->order_digest, 32);
     TRY(jdb_run(j, s));
     return sqlite3_changes(j->db) == 1 ? NULL : CHOP_FAIL(ESTATE, "number", "not %s", journal_fsm[from].name);
 }
 
-static chop_err add_report(struct journal_sqlite *j, const struct journal_number *n, const struct journal_report *r) {
+chop_err jdb_add_report(struct journal_sqlite *j, const char *allotment_id, uint32_t number,
+    const struct journal_report *r, int64_t now) {
     sqlite3_stmt *s;
     TRY(jdb_prepare(
         j, "INSERT INTO report (seq, allotment_id, number, digest, bytes) VALUES (?1, ?2, ?3, ?4, ?5)", &s));
     jdb_bind_int(s, 1, (int64_t)r->seq);
-    jdb_bind_text(s, 2, n->allotment_id);
-    jdb_bind_int(s, 3, n->number);
+    jdb_bind_text(s, 2, allotment_id);
+    jdb_bind_int(s, 3, number);
     jdb_bind_bytes(s, 4, r->digest, 32);
     jdb_bind_bytes(s, 5, r->bytes.p, r->bytes.n);
     TRY(jdb_run(j, s));
     TRY(jdb_prepare(j, "UPDATE state SET seq = ?1", &s));
     jdb_bind_int(s, 1, (int64_t)r->seq);
-    return jdb_run(j, s);
+    TRY(jdb_run(j, s));
+    return put_last_time(j, now);
 }
 
 static chop_err move_number(struct journal_sqlite *j, enum journal_number_state from, const struct journal_number *n,
     const struct journal_report *report, int64_t now) {
     TRY(from == NUMBER_NONE ? add_number(j, n) : update_number(j, from, n));
-    if (report) TRY(add_report(j, n, report));
-    return put_last_time(j, now);
+    return report ? jdb_add_report(j, n->allotment_id, n->number, report, now) : put_last_time(j, now);
 }
 
 /* The witness hears of each start before the ink: a copy from between reservation and start would call a printed number
@@ -314,9 +319,9 @@ static chop_err sq_move(void *ctx, enum journal_number_state from, const struct 
     struct journal_sqlite *j = ctx;
     bool starts = n->state == NUMBER_STARTED;
     TRY(jdb_exec(j, "BEGIN IMMEDIATE"));
-    chop_err e = starts ? add_turn(j) : NULL;
+    chop_err e = starts ? jdb_add_turn(j) : NULL;
     if (!e) e = move_number(j, from, n, report, now);
-    return starts ? end_turn(j, e) : jdb_end(j, e);
+    return starts ? jdb_end_turn(j, e) : jdb_end(j, e);
 }
 
 /* ---- reports ---- */
@@ -386,10 +391,11 @@ static chop_err check_witness(struct journal_sqlite *j) {
     (void)fprintf(stderr, "journal and witness disagree (%" PRIu64 ", %" PRIu64 "): all challenges are dropped\n",
         j->turns, seen);
     if (seen > j->turns) j->turns = seen;
-    /* 1 and 2: reserved, started. What was reserved may have been printed since: only a person can tell. */
+    /* 1, 2 and 7: reserved, started, held. What was reserved or held may have been printed, and what was held given
+     * back since: only a person can tell. */
     return jdb_exec(j,
-        "UPDATE number SET state = 2, started_at = (SELECT max(last_time, 1) FROM state) WHERE state = 1;"
-        "DELETE FROM challenge; DELETE FROM code");
+        "UPDATE number SET state = 2, started_at = (SELECT max(last_time, 1) FROM state) WHERE state IN (1, 7);"
+        "DELETE FROM challenge; DELETE FROM code; UPDATE held SET envelope = x''");
 }
 
 static chop_err count_boot(struct journal_sqlite *j) {
@@ -461,5 +467,11 @@ struct printer_journal journal_sqlite_of(struct journal_sqlite *j) {
         .move = sq_move,
         .open_get = sq_open_get,
         .report_get = sq_report_get,
+        .hold = jheld_hold,
+        .held_get = jheld_get,
+        .held_envelope = jheld_envelope,
+        .held_numbers = jheld_numbers,
+        .spend = jheld_spend,
+        .close_out = jheld_close_out,
     };
 }

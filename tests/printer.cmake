@@ -3,6 +3,7 @@ set(world_libs chop_printer_device chop_trust chop_pb chop_outline)
 chop_test(unit_core SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_core_tamper SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_tamper.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_core_crash SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_crash.c ${world} LIBS ${world_libs} LABELS unit)
+chop_test(unit_core_held SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_core_held.c ${world} LIBS ${world_libs} LABELS unit)
 chop_test(unit_journal SOURCES ${CMAKE_CURRENT_LIST_DIR}/unit_journal.c ${world} LIBS ${world_libs} LABELS unit)
 
 # The core stands alone: no heap, no files, no OpenSSL, no database in what it asks of the linker.

@@ -127,7 +127,9 @@ static chop_err mj_number_taken(void *ctx, const char *grant_id, uint32_t number
     *ret = false;
     for (size_t i = 0; i < j->n_numbers; i++) {
         const struct journal_number *n = &j->numbers[i].n;
-        if (n->number == number && strcmp(n->grant_id, grant_id) == 0 && n->state != NUMBER_REFUSED) *ret = true;
+        if (n->number == number && strcmp(n->grant_id, grant_id) == 0 && n->state != NUMBER_REFUSED &&
+            n->state != NUMBER_RETURNED)
+            *ret = true;
     }
     return NULL;
 }
@@ -177,10 +179,110 @@ static chop_err mj_open_get(void *ctx, struct journal_number *ret) {
     return CHOP_ERR(ENOTFOUND);
 }
 
+/* ---- loaded jobs ---- */
+static chop_err mj_hold(void *ctx, const struct journal_number *like, const uint32_t *numbers, size_t n,
+    const uint8_t challenge_digest[32], struct chop_bytes envelope, int64_t not_after, int64_t now) {
+    struct mem_journal *j = ctx;
+    struct journal_challenge *c = mj_challenge(j, challenge_digest);
+    if (j->n_held == CHOP_COUNT(j->held)) return CHOP_ERR(EBUSY);
+    if (!c || c->used || j->n_numbers + n > CHOP_COUNT(j->numbers) || envelope.n > sizeof j->held[0].envelope)
+        return CHOP_ERR(ESTATE);
+    if (write_dies_before(j)) return CHOP_ERR(ESTORE);
+    c->used = true;
+    for (size_t i = 0; i < n; i++) {
+        struct journal_number *r = &j->numbers[j->n_numbers++].n;
+        *r = *like;
+        r->number = numbers[i];
+        r->state = NUMBER_HELD;
+    }
+    struct journal_held *h = &j->held[j->n_held].h;
+    *h = (struct journal_held){ .not_after = not_after, .open = true, .envelope_n = envelope.n };
+    memcpy(h->job_id, like->job_id, sizeof h->job_id);
+    memcpy(h->allotment_id, like->allotment_id, sizeof h->allotment_id);
+    memcpy(h->grant_id, like->grant_id, sizeof h->grant_id);
+    memcpy(j->held[j->n_held++].envelope, envelope.p, envelope.n);
+    j->state.last_time = now > j->state.last_time ? now : j->state.last_time;
+    return write_done(j);
+}
+
+static size_t mj_held(const struct mem_journal *j, const char *job_id) {
+    size_t i = 0;
+    while (i < j->n_held && strcmp(j->held[i].h.job_id, job_id) != 0)
+        i++;
+    return i;
+}
+
+static chop_err mj_held_get(void *ctx, const char *job_id, struct journal_held *ret) {
+    struct mem_journal *j = ctx;
+    size_t i = mj_held(j, job_id);
+    if (i == j->n_held) return CHOP_ERR(ENOTFOUND);
+    *ret = j->held[i].h;
+    return NULL;
+}
+
+static chop_err mj_held_envelope(void *ctx, const char *job_id, uint8_t *out, size_t size, size_t *ret_n) {
+    struct mem_journal *j = ctx;
+    size_t i = mj_held(j, job_id);
+    if (i == j->n_held || !j->held[i].h.open) return CHOP_ERR(ENOTFOUND);
+    *ret_n = j->held[i].h.envelope_n;
+    if (*ret_n > size) return CHOP_ERR(ELIMIT);
+    memcpy(out, j->held[i].envelope, *ret_n);
+    return NULL;
+}
+
+static chop_err mj_held_numbers(
+    void *ctx, const char *allotment_id, uint32_t out[PRINTER_HELD_NUMBERS], size_t *ret_n) {
+    struct mem_journal *j = ctx;
+    *ret_n = 0;
+    for (size_t i = 0; i < j->n_numbers; i++)
+        if (j->numbers[i].n.state == NUMBER_HELD && strcmp(j->numbers[i].n.allotment_id, allotment_id) == 0)
+            out[(*ret_n)++] = j->numbers[i].n.number;
+    return NULL;
+}
+
+static chop_err mj_spend(void *ctx, const uint8_t digest[32], int64_t now) {
+    struct mem_journal *j = ctx;
+    struct journal_challenge *c = mj_challenge(j, digest);
+    if (!c || c->used) return CHOP_ERR(ESTATE);
+    if (write_dies_before(j)) return CHOP_ERR(ESTORE);
+    c->used = true;
+    j->state.last_time = now > j->state.last_time ? now : j->state.last_time;
+    return write_done(j);
+}
+
+static chop_err mj_close_out(void *ctx, const struct journal_held *held, const uint32_t *numbers, size_t n,
+    const struct journal_report *statement, int64_t now) {
+    struct mem_journal *j = ctx;
+    size_t i, at = mj_held(j, held->job_id);
+    if (at == j->n_held) return CHOP_ERR(ESTATE);
+    if (write_dies_before(j)) return CHOP_ERR(ESTORE);
+    for (size_t k = 0; k < n; k++)
+        mj_number(j, held->allotment_id, numbers[k], &i)->state = NUMBER_RETURNED;
+    j->held[at].h.open = false;
+    memcpy(j->held[at].closeout, statement->bytes.p, statement->bytes.n);
+    j->held[at].closeout_n = statement->bytes.n;
+    j->state.seq = statement->seq;
+    j->state.last_time = now > j->state.last_time ? now : j->state.last_time;
+    return write_done(j);
+}
+
+static chop_err mj_closeout_get(
+    struct mem_journal *j, const char *allotment_id, uint8_t *out, size_t size, size_t *ret_n) {
+    for (size_t i = 0; i < j->n_held; i++) {
+        if (strcmp(j->held[i].h.allotment_id, allotment_id) != 0 || j->held[i].closeout_n == 0) continue;
+        if (j->held[i].closeout_n > size) return CHOP_ERR(ELIMIT);
+        memcpy(out, j->held[i].closeout, j->held[i].closeout_n);
+        *ret_n = j->held[i].closeout_n;
+        return NULL;
+    }
+    return CHOP_ERR(ENOTFOUND);
+}
+
 static chop_err mj_report_get(
     void *ctx, const char *allotment_id, uint32_t number, uint8_t *out, size_t size, size_t *ret_n) {
     struct mem_journal *j = ctx;
     size_t i;
+    if (number == 0) return mj_closeout_get(j, allotment_id, out, size, ret_n);
     if (!mj_number(j, allotment_id, number, &i) || j->numbers[i].report_n == 0) return CHOP_ERR(ENOTFOUND);
     if (j->numbers[i].report_n > size) return CHOP_ERR(ELIMIT);
     memcpy(out, j->numbers[i].report, j->numbers[i].report_n);
@@ -207,6 +309,12 @@ struct printer_journal mem_journal_of(struct mem_journal *j) {
         .move = mj_move,
         .open_get = mj_open_get,
         .report_get = mj_report_get,
+        .hold = mj_hold,
+        .held_get = mj_held_get,
+        .held_envelope = mj_held_envelope,
+        .held_numbers = mj_held_numbers,
+        .spend = mj_spend,
+        .close_out = mj_close_out,
     };
 }
 

@@ -93,12 +93,24 @@ static int64_t world_now(void *ctx) {
     return ((struct world *)((char *)ctx - offsetof(struct world, device)))->now;
 }
 
+static void keep_told(struct world *w, const Pb__Signed *s, struct chop_bytes packed) {
+    if (w->n_told == CHOP_COUNT(w->told)) return;
+    MUST(trust_verify_key(w->keys[KEY_PRINTER], s, s->type));
+    w->told[w->n_told].type = s->type;
+    w->told[w->n_told].packed = arena_copy(w->mem, packed);
+    w->told[w->n_told++].payload = PB_BYTES(s->payload);
+}
+
 static void keep_report(void *ctx, struct chop_bytes packed) {
     struct world *w = ctx;
     Pb__Signed *s;
     if (w->n_reports == CHOP_COUNT(w->reports)) return;
-    w->reports[w->n_reports].packed = arena_copy(w->mem, packed);
     MUST(PB_UNPACK(pb__signed, packed, w->mem, &s));
+    if (strcmp(s->type, "report") != 0) {
+        keep_told(w, s, packed);
+        return;
+    }
+    w->reports[w->n_reports].packed = arena_copy(w->mem, packed);
     MUST(trust_verify_key(w->keys[KEY_PRINTER], s, "report"));
     MUST(PB_UNPACK(pb__report, PB_BYTES(s->payload), w->mem, &w->reports[w->n_reports].r));
     w->n_reports++;

@@ -47,6 +47,13 @@ struct mem_journal {
         size_t report_n;
     } numbers[64];
     size_t n_numbers;
+    struct {
+        struct journal_held h;
+        uint8_t envelope[32768];
+        uint8_t closeout[PRINTER_SMALL_MAX];
+        size_t closeout_n;
+    } held[4];
+    size_t n_held;
     int writes;     /* so far */
     int die_at;     /* the write, from 1, at which power fails; 0 never */
     bool die_after; /* the write is made, but nobody hears of it */
@@ -89,6 +96,11 @@ struct world {
         struct chop_bytes packed;
     } reports[256];
     size_t n_reports;
+    struct { /* Signed{held} and Signed{closeout}, as they were sent */
+        const char *type;
+        struct chop_bytes packed, payload;
+    } told[64];
+    size_t n_told;
 };
 struct world *world_new(void);
 void world_free(struct world *w);

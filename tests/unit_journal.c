@@ -265,6 +265,121 @@ static void a_killed_process_never_prints_twice(void **state) {
     }
 }
 
+/* ---- loaded jobs ---- */
+static void make_load(struct job *j, enum job_stage stage) {
+    if (stage == ST_GRANT) {
+        j->grant.offline = true;
+        j->grant.printer_ids = ARENA_ARRAY(j->w->mem, char *, 1);
+        j->grant.printer_ids[0] = j->w->printer_id;
+        j->grant.n_printer_ids = 1;
+    }
+    if (stage == ST_ALLOTMENT) j->allotment.offline = true;
+    if (stage == ST_ORDER) j->order.load = true;
+}
+
+static struct world *start_loaded(struct job *j) {
+    struct world *w = start();
+    job_init(j, w);
+    j->hook = make_load;
+    assert_null(printer_envelope(&w->core, job_make(j)));
+    return w;
+}
+
+static chop_err local_print(struct job *j, uint32_t number) {
+    struct world *w = j->w;
+    uint8_t out[PRINTER_SMALL_MAX], digest[32];
+    size_t n;
+    bool more;
+    Pb__Signed *s;
+    Pb__LocalOrder m = PB__LOCAL_ORDER__INIT;
+    TRY(printer_challenge(&w->core, out, &n));
+    assert_null(PB_UNPACK(pb__signed, CHOP_BYTES(out, n), w->mem, &s));
+    crypto_sha256(PB_BYTES(s->payload), digest);
+    m.job_id = j->job_id;
+    m.allotment_id = j->allotment_id;
+    m.printer_id = w->printer_id;
+    m.terminal_id = w->terminal_id;
+    m.numbers = &number;
+    m.n_numbers = 1;
+    m.challenge_digest = (ProtobufCBinaryData){ 32, digest };
+    TRY(printer_local(&w->core, world_sign(w, KEY_TERMINAL, w->terminal_id, "local-order", &m), world_pack(w, j->cert_s)));
+    return printer_step(&w->core, &more);
+}
+
+struct listed {
+    size_t jobs, numbers;
+    uint32_t first;
+};
+static void list_one(void *ctx, const struct journal_held *held, const uint32_t *numbers, size_t n) {
+    struct listed *l = ctx;
+    assert_true(held->open && held->envelope_n > 100);
+    l->jobs++;
+    l->numbers += n;
+    l->first = numbers[0];
+}
+static struct listed list(void) {
+    struct listed l = { .jobs = 0 };
+    assert_null(journal_sqlite_held(journal, list_one, &l));
+    return l;
+}
+
+static void a_load_survives_restarts(void **state) {
+    (void)state;
+    struct job j;
+    uint8_t out[PRINTER_SMALL_MAX], again[PRINTER_SMALL_MAX];
+    size_t n, n_again;
+    struct world *w = start_loaded(&j);
+    boot(w);
+    assert_int_equal(list().numbers, 3);
+    assert_null(local_print(&j, 1));
+    boot(w);
+    assert_ptr_equal(local_print(&j, 1), CHOP_ERR(EUSED));
+    assert_null(local_print(&j, 3));
+    assert_int_equal(list().first, 2);
+    assert_null(printer_close_out(&w->core, j.job_id, out, &n));
+    boot(w);
+    assert_int_equal(list().jobs, 0);
+    assert_ptr_equal(local_print(&j, 2), CHOP_ERR(ESTATE));
+    assert_null(printer_close_out(&w->core, j.job_id, again, &n_again));
+    assert_int_equal(n_again, n);
+    assert_memory_equal(again, out, n);
+    assert_int_equal(w->output.inked[1] + w->output.inked[2] + w->output.inked[3], 2);
+    assert_int_equal(open_reports(), 3);
+    uint8_t d[32];
+    Pb__Signed *s;
+    assert_null(PB_UNPACK(pb__signed, CHOP_BYTES(out, n), w->mem, &s));
+    crypto_sha256(PB_BYTES(s->payload), d);
+    assert_null(journal_sqlite_ack(journal, j.allotment_id, 0, CHOP_BYTES(d, 32)));
+    assert_int_equal(open_reports(), 2);
+    finish(w);
+}
+
+/* A copy of the journal from before a local print or a close-out would print what is printed or given away. */
+static void a_restored_journal_prints_no_load(void **state) {
+    (void)state;
+    for (int closed = 0; closed <= 1; closed++) {
+        struct job j;
+        uint8_t out[PRINTER_SMALL_MAX];
+        size_t n;
+        struct world *w = start_loaded(&j);
+        shell("cp journal.db saved");
+        if (closed)
+            assert_null(printer_close_out(&w->core, j.job_id, out, &n));
+        else
+            assert_null(local_print(&j, 1));
+        journal_sqlite_close(journal);
+        journal = NULL;
+        shell("cp saved journal.db");
+        boot(w);
+        assert_int_equal(list().jobs, 0);
+        assert_ptr_equal(local_print(&j, 1), CHOP_ERR(ESTATE));
+        assert_ptr_equal(printer_close_out(&w->core, j.job_id, out, &n), CHOP_ERR(ESTATE)); /* nor given back */
+        assert_string_equal(w->reports[w->n_reports - 1].r->outcome, "interrupted");
+        assert_int_equal(w->output.inked[1], !closed);
+        finish(w);
+    }
+}
+
 /* ---- layout, pure ---- */
 static void marks_go_where_there_is_room(void **state) {
     (void)state;
@@ -315,6 +430,8 @@ int main(void) {
         cmocka_unit_test(a_restart_alone_keeps_challenges),
         cmocka_unit_test(open_challenges_are_bounded),
         cmocka_unit_test(a_killed_process_never_prints_twice),
+        cmocka_unit_test(a_load_survives_restarts),
+        cmocka_unit_test(a_restored_journal_prints_no_load),
         cmocka_unit_test(marks_go_where_there_is_room),
     };
     return cmocka_run_group_tests(tests, up, down);

@@ -91,6 +91,16 @@ static chop_err check_order_bound(struct opened *o) {
     return strcmp(p->terminal_id, o->cert->terminal_id) == 0 ? NULL : CHOP_ERR(EMISMATCH);
 }
 
+/* What is to be held and what is to be printed now is never mistaken for the other. */
+static chop_err check_load(struct opened *o) {
+    const Pb__AllotmentStatement *a = o->allotment;
+    if ((a->offline != 0) != (o->order->load != 0)) return CHOP_ERR(EMISMATCH);
+    if (!a->offline) return NULL;
+    if (!o->grant->offline || o->grant->n_printer_ids != 1) return CHOP_ERR(EDENIED);
+    bool long_lived = a->not_after - a->not_before > PRINTER_HELD_HOURS * HOUR_MS;
+    return a->n_numbers > PRINTER_HELD_NUMBERS || long_lived ? CHOP_ERR(ELIMIT) : NULL;
+}
+
 static chop_err within(int64_t now, int64_t from, int64_t to) {
     return now >= from && now <= to ? NULL : CHOP_ERR(EEXPIRED);
 }
@@ -217,34 +227,75 @@ static chop_err check_marks(struct opened *o) {
     return NULL;
 }
 
+/* ---- a local order over a held envelope ---- */
+static chop_err check_local_bound(struct opened *o) {
+    const Pb__LocalOrder *p = o->local;
+    if (strcmp(p->job_id, o->envelope->job_id) != 0) return CHOP_ERR(EMISMATCH);
+    if (strcmp(p->allotment_id, o->allotment->allotment_id) != 0) return CHOP_ERR(EMISMATCH);
+    if (strcmp(p->printer_id, o->c->printer_id) != 0) return CHOP_ERR(EMISMATCH);
+    if (strcmp(p->terminal_id, o->cert->terminal_id) != 0) return CHOP_ERR(EMISMATCH);
+    if (p->challenge_digest.len != sizeof o->challenge_digest) return CHOP_ERR(EMISMATCH);
+    memcpy(o->challenge_digest, p->challenge_digest.data, sizeof o->challenge_digest);
+    return o->allotment->offline && o->grant->offline ? NULL : CHOP_ERR(EDENIED);
+}
+
+/* Each is held under this very allotment: then it was loaded here, and neither started nor given back. */
+static chop_err check_local_number(struct opened *o) {
+    struct journal_number n;
+    const Pb__LocalOrder *p = o->local;
+    const struct printer_journal *j = o->c->s.journal;
+    if (p->n_numbers > PRINTER_HELD_NUMBERS || !distinct_numbers(p->numbers, p->n_numbers)) return CHOP_ERR(EINVAL);
+    for (size_t i = 0; i < p->n_numbers; i++) {
+        chop_err e = j->number_get(j->ctx, o->allotment->allotment_id, p->numbers[i], &n);
+        if (e == CHOP_ERR(ENOTFOUND)) return e;
+        TRY(core_broken(o->c, e));
+        if (n.state != NUMBER_HELD) return CHOP_ERR(EUSED);
+    }
+    return NULL;
+}
+
+enum { ONLINE = 1, LOCAL = 2, BOTH = 3 };
 static const struct {
     const char *name;
     chop_err (*fn)(struct opened *o);
+    int when;
 } checks[] = {
-    { "grant", check_grant },
-    { "grant-bound", check_grant_bound },
-    { "grant-printer", check_grant_printer },
-    { NULL, check_order },
-    { "order-bound", check_order_bound },
-    { "window", check_window },
-    { "server-time", check_server_time },
-    { "artwork", check_artwork },
-    { "signature", check_signature },
-    { "member", check_member },
-    { "terminal", check_terminal },
-    { "paired", check_paired },
-    { "challenge-bound", check_challenge_bound },
-    { "challenge", check_challenge },
-    { "number", check_number },
-    { "document", check_document },
-    { "placement", check_placement },
-    { "marks", check_marks },
+    { "grant", check_grant, BOTH },
+    { "grant-bound", check_grant_bound, BOTH },
+    { "grant-printer", check_grant_printer, BOTH },
+    { NULL, check_order, ONLINE },
+    { "order-bound", check_order_bound, ONLINE },
+    { "load", check_load, ONLINE },
+    { "order-bound", check_local_bound, LOCAL },
+    { "window", check_window, BOTH },
+    { "server-time", check_server_time, BOTH },
+    { "artwork", check_artwork, BOTH },
+    { "signature", check_signature, BOTH },
+    { "member", check_member, BOTH },
+    { "terminal", check_terminal, BOTH },
+    { "paired", check_paired, BOTH },
+    { "challenge-bound", check_challenge_bound, ONLINE },
+    { "challenge", check_challenge, BOTH },
+    { "number", check_number, ONLINE },
+    { "number", check_local_number, LOCAL },
+    { "document", check_document, BOTH },
+    { "placement", check_placement, BOTH },
+    { "marks", check_marks, BOTH },
 };
 
-chop_err check_all(struct opened *o) {
+static chop_err check_rows(struct opened *o, int when) {
     for (size_t i = 0; i < CHOP_COUNT(checks); i++) {
+        if (!(checks[i].when & when)) continue;
         chop_err e = checks[i].fn(o);
         if (e) return checks[i].name ? core_refuse(o->c, e, checks[i].name) : e;
     }
     return NULL;
+}
+
+chop_err check_all(struct opened *o) {
+    return check_rows(o, ONLINE);
+}
+
+chop_err check_local(struct opened *o) {
+    return check_rows(o, LOCAL);
 }

@@ -6,6 +6,9 @@
  * or spoiled (durable, with the signed report). Between two steps the device may answer asks. After any ESTORE from the
  * journal the core refuses to go on (the device restarts and calls printer_recover).
  *
+ * A loaded job (an offline allotment) is kept in the journal instead: its numbers are held, and printer_local() prints
+ * some of them for a terminal's signed local order, with no server in reach. printer_close_out() gives the rest back.
+ *
  * Every refusal has an error and a check: the error says what kind, printer_check() which of the checks it was. */
 #pragma once
 #include "bump.h"
@@ -17,7 +20,9 @@
 #define PRINTER_CODE_MS ((int64_t)10 * 60 * 1000)
 #define PRINTER_CODE_TRIES 5
 #define PRINTER_SERVER_TIME_HOURS 24 /* where the grant does not say */
-#define PRINTER_SMALL_MAX 4096       /* a signed challenge, pairing or report fits into this */
+#define PRINTER_SMALL_MAX 4096       /* a signed challenge, pairing, report or close-out fits into this */
+#define PRINTER_HELD_NUMBERS 250     /* of one loaded allotment */
+#define PRINTER_HELD_HOURS 72        /* the longest life of one */
 
 /* ---- platform: cryptography, clock, randomness ---- */
 struct printer_platform {
@@ -47,6 +52,8 @@ enum journal_number_state {
     NUMBER_SPOILED,
     NUMBER_REFUSED,
     NUMBER_INTERRUPTED,
+    NUMBER_HELD,     /* loaded; waits for a local order */
+    NUMBER_RETURNED, /* was held, is given back: never to be printed */
     NUMBER_STATES
 };
 /* The state machine of a number, as data: what may follow what. */
@@ -87,6 +94,14 @@ struct journal_number { /* one impression number of one allotment: it has one ou
     int64_t started_at, ended_at;
     uint8_t order_digest[32], envelope_digest[32];
 };
+struct journal_held { /* a job that was loaded */
+    char job_id[PRINTER_ID_SIZE];
+    char allotment_id[PRINTER_ID_SIZE];
+    char grant_id[PRINTER_ID_SIZE];
+    int64_t not_after;
+    bool open; /* its envelope is there; false once it was closed out */
+    size_t envelope_n;
+};
 struct journal_report {
     uint64_t seq;
     uint8_t digest[32];      /* SHA-256 of the report's payload */
@@ -95,7 +110,7 @@ struct journal_report {
 
 /* Every function that writes returns only when the write survives power loss, or with an error and nothing written
  * (ESTORE where that is unknown). ENOTFOUND from a *_get means that there is none. A journal that finds itself rolled
- * back or new has no challenges. */
+ * back or new has no challenges and no held envelopes: what it believes to be unprinted may be on paper. */
 struct printer_journal {
     void *ctx;
     chop_err (*load)(void *ctx, struct journal_state *ret_state);
@@ -122,6 +137,22 @@ struct printer_journal {
     chop_err (*open_get)(void *ctx, struct journal_number *ret_number);
     chop_err (*report_get)(
         void *ctx, const char *allotment_id, uint32_t number, uint8_t *out, size_t size, size_t *ret_n);
+
+    /* ---- loaded jobs ---- */
+    /* All numbers NONE -> HELD, the challenge unused -> used, and the envelope as it came, in one. EBUSY and nothing
+     * written where too many are held. */
+    chop_err (*hold)(void *ctx, const struct journal_number *like, const uint32_t *numbers, size_t n,
+        const uint8_t challenge_digest[32], struct chop_bytes envelope, int64_t not_after, int64_t now);
+    chop_err (*held_get)(void *ctx, const char *job_id, struct journal_held *ret_held);
+    /* Of an open one. */
+    chop_err (*held_envelope)(void *ctx, const char *job_id, uint8_t *out, size_t size, size_t *ret_n);
+    /* The numbers that are still held, ascending. */
+    chop_err (*held_numbers)(void *ctx, const char *allotment_id, uint32_t out[PRINTER_HELD_NUMBERS], size_t *ret_n);
+    /* The challenge unused -> used: a local order was taken. */
+    chop_err (*spend)(void *ctx, const uint8_t challenge_digest[32], int64_t now);
+    /* These numbers HELD -> RETURNED, the envelope away, and the statement kept as the report of number 0, in one. */
+    chop_err (*close_out)(void *ctx, const struct journal_held *held, const uint32_t *numbers, size_t n,
+        const struct journal_report *statement, int64_t now);
 };
 
 /* ---- output: ink on paper ---- */
@@ -146,7 +177,8 @@ struct printer_setup {
     const struct printer_platform *platform;
     const struct printer_journal *journal;
     const struct printer_output *output;
-    /* A report is durable in the journal; send it now, and again until its ReportAck. May be NULL. */
+    /* A report or close-out is durable in the journal; send it now, and again until its ReportAck. Also Signed{held},
+     * once each time. May be NULL. */
     void (*report)(void *ctx, struct chop_bytes packed);
     void *report_ctx;
     struct chop_bytes root_spki; /* pinned at enrolment */
@@ -165,6 +197,7 @@ struct printer_job {
     size_t n_numbers, next;
     uint32_t page, x_um, y_um; /* as allotted */
     int64_t not_after;
+    enum journal_number_state from; /* RESERVED, or HELD of a local order */
     bool active, stopped;
 };
 struct printer_core { /* in memory of the caller; not to be touched by it */
@@ -201,10 +234,17 @@ chop_err printer_pair_code(struct printer_core *c, struct journal_code *ret_code
  * was accepted before is answered again. */
 chop_err printer_pair(struct printer_core *c, struct chop_bytes pair, struct chop_bytes terminal_cert, uint8_t *out,
     size_t *ret_n) CHOP_MUSTCHECK;
-/* A packed SealedEnvelope. NULL: its numbers are reserved, call printer_step. An error whose numbers could be trusted
- * has been journalled and reported; EBUSY while a job is being printed. */
+/* A packed SealedEnvelope. NULL: its numbers are reserved, call printer_step; or, loaded, they are held, and there is
+ * nothing to step. An error whose numbers could be trusted has been journalled and reported; EBUSY while a job is being
+ * printed. */
 chop_err printer_envelope(struct printer_core *c, struct chop_bytes packed) CHOP_MUSTCHECK;
 /* Prints the next number of the job; *ret_more tells whether there is another. */
 chop_err printer_step(struct printer_core *c, bool *ret_more) CHOP_MUSTCHECK;
+/* Signed{local-order} and Signed{terminal-cert} in: NULL: call printer_step for each number. What is refused here, or
+ * fails before ink, stays held and is told to the terminal alone; what was started ends like any other number. */
+chop_err printer_local(struct printer_core *c, struct chop_bytes order, struct chop_bytes terminal_cert) CHOP_MUSTCHECK;
+/* Gives back all numbers of a loaded job that are held: packed Signed{closeout} into out[PRINTER_SMALL_MAX]; the same
+ * again when asked again. ESTATE where nothing is left to give back. */
+chop_err printer_close_out(struct printer_core *c, const char *job_id, uint8_t *out, size_t *ret_n) CHOP_MUSTCHECK;
 /* Which check made the last error: "challenge", "artwork"...; "" where none. */
 const char *printer_check(const struct printer_core *c);

@@ -50,7 +50,8 @@ struct opened { /* an envelope whose signature holds, and its statements, unpack
     const Pb__Envelope *envelope;
     Pb__AllotmentStatement *allotment;
     Pb__GrantStatement *grant;
-    Pb__PrintOrder *order;
+    Pb__PrintOrder *order; /* NULL for a local order */
+    Pb__LocalOrder *local; /* NULL for an envelope that just came */
     Pb__TerminalCert *cert;
     uint8_t envelope_digest[32], order_digest[32], challenge_digest[32];
     int64_t now;
@@ -59,6 +60,23 @@ struct opened { /* an envelope whose signature holds, and its statements, unpack
 chop_err check_allotment(struct opened *o) CHOP_MUSTCHECK;
 /* Everything else, in the order of the table; the first that fails names itself. */
 chop_err check_all(struct opened *o) CHOP_MUSTCHECK;
+/* The same for a held envelope and the local order in o. */
+chop_err check_local(struct opened *o) CHOP_MUSTCHECK;
+
+/* ---- envelope.c ---- */
+/* Opens a packed SealedEnvelope and verifies it up to its allotment. */
+chop_err envelope_open(struct opened *o, struct chop_bytes packed) CHOP_MUSTCHECK;
+/* What the journal says of each number of it. */
+chop_err envelope_like(const struct opened *o, struct journal_number *ret_like) CHOP_MUSTCHECK;
+/* The core's job: these numbers, which are in this state. */
+void envelope_begin(struct opened *o, const struct journal_number *like, const uint32_t *numbers, size_t n,
+    enum journal_number_state from);
+
+/* ---- held.c ---- */
+/* Journals a loaded envelope and says so. */
+chop_err held_keep(struct opened *o, struct chop_bytes packed) CHOP_MUSTCHECK;
+/* Says again what is held of an allotment, or what was given back. */
+chop_err held_again(struct opened *o) CHOP_MUSTCHECK;
 
 /* ---- report.c ---- */
 /* Moves a number to its end with a signed report, durably, then sends it. */

@@ -35,7 +35,7 @@ static chop_err verify_envelope(struct opened *o, const Pb__SealedEnvelope *seal
     return NULL;
 }
 
-static chop_err open_envelope(struct opened *o, struct chop_bytes packed) {
+chop_err envelope_open(struct opened *o, struct chop_bytes packed) {
     Pb__SealedEnvelope *sealed;
     Pb__Signed *s;
     TRY(core_refuse(o->c, BUMP_UNPACK(o->mem, pb__sealed_envelope, packed, &sealed), "sealed"));
@@ -48,7 +48,7 @@ static chop_err open_envelope(struct opened *o, struct chop_bytes packed) {
 }
 
 /* ---- what the journal says of it ---- */
-static chop_err fill_like(const struct opened *o, struct journal_number *like) {
+chop_err envelope_like(const struct opened *o, struct journal_number *like) {
     *like = (struct journal_number){ .state = NUMBER_NONE };
     TRY(core_copy_id(like->job_id, o->envelope->job_id));
     TRY(core_copy_id(like->allotment_id, o->allotment->allotment_id));
@@ -62,7 +62,7 @@ static chop_err fill_like(const struct opened *o, struct journal_number *like) {
  * number away again, so no later envelope over the same allotment may print it. */
 static chop_err refuse_number(struct opened *o, uint32_t number, chop_err reason, const char *check) {
     struct journal_number n;
-    TRY(fill_like(o, &n));
+    TRY(envelope_like(o, &n));
     n.number = number;
     return report_end(o->c, NUMBER_NONE, &n, NUMBER_REFUSED, reason, check);
 }
@@ -104,6 +104,7 @@ static chop_err replay(struct opened *o) {
         else
             TRY(refuse_number(o, number, CHOP_ERR(EUSED), "replay"));
     }
+    if (o->allotment->offline) TRY(held_again(o));
     return REFUSE(o->c, EUSED, "replay");
 }
 
@@ -113,22 +114,30 @@ static void fill_place(const Pb__Placement *p, struct printer_job *job) {
     job->y_um = p ? p->y_um : 0;
 }
 
-static chop_err reserve(struct opened *o) {
-    struct printer_core *c = o->c;
-    struct printer_job *job = &c->job;
-    TRY(fill_like(o, &job->like));
-    const struct printer_journal *j = c->s.journal;
-    TRY(core_broken(c,
-        j->reserve(j->ctx, &job->like, o->allotment->numbers, o->allotment->n_numbers, o->challenge_digest, o->now)));
-    c->at.last_time = o->now;
+void envelope_begin(struct opened *o, const struct journal_number *like, const uint32_t *numbers, size_t n,
+    enum journal_number_state from) {
+    struct printer_job *job = &o->c->job;
+    job->like = *like;
     job->envelope = o->envelope;
-    job->numbers = o->allotment->numbers;
-    job->n_numbers = o->allotment->n_numbers;
+    job->numbers = numbers;
+    job->n_numbers = n;
+    job->from = from;
     job->not_after = o->allotment->not_after < o->grant->not_after ? o->allotment->not_after : o->grant->not_after;
     fill_place(o->allotment->placement, job);
     job->next = 0;
     job->stopped = false;
     job->active = true;
+}
+
+static chop_err reserve(struct opened *o) {
+    struct printer_core *c = o->c;
+    struct journal_number like;
+    const struct printer_journal *j = c->s.journal;
+    TRY(envelope_like(o, &like));
+    TRY(core_broken(
+        c, j->reserve(j->ctx, &like, o->allotment->numbers, o->allotment->n_numbers, o->challenge_digest, o->now)));
+    c->at.last_time = o->now;
+    envelope_begin(o, &like, o->allotment->numbers, o->allotment->n_numbers, NUMBER_RESERVED);
     return NULL;
 }
 
@@ -139,11 +148,14 @@ chop_err printer_envelope(struct printer_core *c, struct chop_bytes packed) {
     bump_reset(&c->job_mem);
     struct opened o = { .c = c, .mem = &c->job_mem };
     size_t before = 0;
-    TRY(open_envelope(&o, packed));
+    TRY(envelope_open(&o, packed));
     TRY(count_known(&o, &before));
     if (before > 0) return replay(&o);
     chop_err e = check_all(&o);
     if (c->broken) return e;
     if (e == CHOP_ERR(EMEMORY)) return e; /* says nothing about the job: it may come again */
-    return e ? refuse_all(&o, e) : reserve(&o);
+    if (e) return refuse_all(&o, e);
+    if (!o.allotment->offline) return reserve(&o);
+    e = held_keep(&o, packed);
+    return e && !c->broken ? refuse_all(&o, e) : e;
 }

@@ -26,17 +26,18 @@ static chop_err start_number(struct printer_core *c, struct journal_number *n) {
     int64_t now = printer_now(c);
     n->state = NUMBER_STARTED;
     n->started_at = now;
-    if (!journal_may_move(NUMBER_RESERVED, NUMBER_STARTED)) return core_broken(c, CHOP_ERR(EINTERNAL));
-    TRY(core_broken(c, c->s.journal->move(c->s.journal->ctx, NUMBER_RESERVED, n, NULL, now)));
+    if (!journal_may_move(c->job.from, NUMBER_STARTED)) return core_broken(c, CHOP_ERR(EINTERNAL));
+    TRY(core_broken(c, c->s.journal->move(c->s.journal->ctx, c->job.from, n, NULL, now)));
     c->at.last_time = now;
     chop_failpoint("printer.started.after");
     return NULL;
 }
 
-/* A jam or an empty cartridge would spoil number after number: the rest of the job goes back unused. */
+/* A jam or an empty cartridge would spoil number after number: the rest of the job goes back unused. What is held stays
+ * so: only a close-out gives it back. */
 static chop_err stop_number(struct printer_core *c, struct journal_number *n, chop_err why, const char *check) {
     c->job.stopped = true;
-    TRY(report_end(c, NUMBER_RESERVED, n, NUMBER_REFUSED, why, check));
+    if (c->job.from == NUMBER_RESERVED) TRY(report_end(c, NUMBER_RESERVED, n, NUMBER_REFUSED, why, check));
     return core_refuse(c, why, check);
 }
 
@@ -69,7 +70,7 @@ chop_err printer_step(struct printer_core *c, bool *ret_more) {
     }
     struct journal_number n = job->like;
     n.number = job->numbers[job->next];
-    n.state = NUMBER_RESERVED;
+    n.state = job->from;
     chop_err e = print_number(c, &n);
     if (c->broken) return e;
     job->next++;
