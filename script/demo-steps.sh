@@ -239,7 +239,6 @@ demo_run() {
     rm -f "$DEMO/summary.json"
     TOKEN=() SERIAL=() CIPHER=() PAGE_PNG= PAGE_PDF= VERIFY_URL=
     step stack "the stack: PostgreSQL, NATS, MQTT, five services, gateway, bridge, three registries" stack_up || return 1
-    choose_ports_kept
     URL=$(cat "$CHOP_VAR/run/url")
     if [ -f "$DEMO/state.env" ]; then
         . "$DEMO/state.env"
@@ -267,7 +266,6 @@ demo_run() {
     attack foreign "use another organization's id" ENOTFOUND attack_foreign || bad=1
     return $bad
 }
-choose_ports_kept() { . "$CHOP_VAR/ports.env"; verify_host; }
 
 memory_mb() { # resident, of everything started here
     local pid total=0 rss
