@@ -137,6 +137,46 @@ static void test_parallel_reports(void **state) {
     assert_int_equal(world_count("SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"), deadlocks);
 }
 
+static chop_err commit_again(struct chop_bytes packed) {
+    chop_err e = NULL;
+    for (int i = 0; i < 10; i++) {
+        const struct bus_headers h = { .principal = world_principal(&user), .deadline = chop_now_ms() + 5000 };
+        struct chop_bytes reply;
+        e = bus_call(fixture_bus(), "chop.authorization.v1.CommitAct", &h, packed, fixture_mem(), &reply);
+        if (!e || !e->retryable) return e;
+        fixture_sleep_ms(20);
+    }
+    return e;
+}
+
+/* The database ends the service's connections in the middle of commits: who is told "try again" may do so, whether
+ * the first try was committed or not, and in the end everything has happened once. */
+static void test_terminated(void **state) {
+    (void)state;
+    enum { ROUNDS = 3, ACTS = 15 };
+    const char *seal_id = world_seal(&admin, NULL), *grant_id = world_grant(&user, &manager, seal_id, 20);
+    struct chop_bytes packed[ACTS];
+    for (int i = 0; i < ACTS; i++)
+        packed[i] = print_ready(grant_id, 1);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct answers a = { .won = 0 };
+        commit_all(packed + round * 5, 5, &a);
+        fixture_sleep_ms(2 * round);
+        (void)fixture_sql(
+            "postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'authorization'");
+        for (int i = 0; i < 400 && __atomic_load_n(&a.left, __ATOMIC_SEQ_CST); i++)
+            fixture_sleep_ms(25);
+        assert_int_equal(a.left, 0);
+        assert_int_equal(a.overrun, 0);
+    }
+    for (int i = 0; i < ACTS; i++)
+        WORKS(commit_again(packed[i]));
+    assert_int_equal(world_count(fixture_text("SELECT count(*) FROM number WHERE grant_id = '%s'", grant_id)), ACTS);
+    assert_int_equal(world_count(fixture_text("SELECT count(*) FROM allotment WHERE grant_id = '%s'", grant_id)), ACTS);
+    assert_int_equal(world_get_grant(&user, grant_id)->remaining, 5);
+    assert_int_equal(world_check_facts(&auditor, seal_id), 3 + ACTS);
+}
+
 /* ---- reports ---- */
 static void test_refused_returns(void **state) {
     (void)state;
@@ -416,6 +456,7 @@ int main(void) {
         cmocka_unit_test(test_suspend_blocks),
         cmocka_unit_test(test_parallel_overrun),
         cmocka_unit_test(test_parallel_reports),
+        cmocka_unit_test(test_terminated),
         cmocka_unit_test(test_refused_returns),
         cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_spoiled_replaced),
