@@ -180,6 +180,10 @@ chop_err trust_verify(
     return NULL;
 }
 
+bool trust_key_serves(const Pb__KeyEntry *entry, const char *organization_id) {
+    return entry->organization_id[0] == 0 || strcmp(entry->organization_id, organization_id) == 0;
+}
+
 chop_err trust_verify_packed(const struct trust *t, struct chop_bytes packed, const char *type, int64_t at,
     struct arena *mem, Pb__Signed **ret_signed) {
     Pb__Signed *s = NULL;

@@ -48,6 +48,9 @@ const Pb__KeyEntry *trust_find(const struct trust *t, const char *purpose, int64
  * registry-order: (*ret_entry)->name is the registry. */
 chop_err trust_verify(const struct trust *t, const Pb__Signed *s, const char *type, int64_t at,
     const Pb__KeyEntry **ret_entry) CHOP_MUSTCHECK;
+/* Whether the key may speak for this organization: an entry that names none serves all. Only who has read the statement
+ * knows of which organization it is, so whoever acts on it asks this after unpacking. */
+bool trust_key_serves(const Pb__KeyEntry *entry, const char *organization_id);
 /* A packed Signed: unpacks it into the arena and verifies. */
 chop_err trust_verify_packed(const struct trust *t, struct chop_bytes packed, const char *type, int64_t at,
     struct arena *mem, Pb__Signed **ret_signed) CHOP_MUSTCHECK;
@@ -55,7 +58,7 @@ chop_err trust_verify_packed(const struct trust *t, struct chop_bytes packed, co
 /* A statement by a device: verifies the certificate (terminal-cert / printer-cert, its dates against `at`), then
  * the statement with the certificate's key, and that s->kid is the device's id. The CA's key must have been in force
  * when the certificate was made and not be revoked at `at`; one that ran out later leaves certificates good. ret_cert
- * lies in the arena. */
+ * lies in the arena. A CA of one organization certifies only its devices: EMISMATCH. */
 chop_err trust_verify_terminal(const struct trust *t, const Pb__Signed *cert, const Pb__Signed *s, const char *type,
     int64_t at, struct arena *mem, Pb__TerminalCert **ret_cert) CHOP_MUSTCHECK;
 chop_err trust_verify_printer(const struct trust *t, const Pb__Signed *cert, const Pb__Signed *s, const char *type,

@@ -7,7 +7,7 @@
 
 /* What both kinds of certificate say, whichever message says it. */
 struct device {
-    const char *id;
+    const char *id, *organization_id;
     struct chop_bytes spki;
     int64_t not_before, not_after;
 };
@@ -22,7 +22,9 @@ static chop_err check_ca_time(const Pb__KeyEntry *ca, const struct device *d, in
     return NULL;
 }
 
-static chop_err check_times(const Pb__KeyEntry *ca, const struct device *d, int64_t at) {
+static chop_err check_cert(const Pb__KeyEntry *ca, const struct device *d, int64_t at) {
+    if (!trust_key_serves(ca, d->organization_id))
+        return CHOP_FAIL(EMISMATCH, NULL, "key %s certifies devices of another organization", ca->kid);
     TRY(check_ca_time(ca, d, at));
     if (at < d->not_before || at >= d->not_after)
         return CHOP_FAIL(EEXPIRED, NULL, "the certificate of %s was not valid then", d->id);
@@ -55,8 +57,8 @@ chop_err trust_verify_terminal(const struct trust *t, const Pb__Signed *cert, co
     Pb__TerminalCert *c = NULL;
     const Pb__KeyEntry *ca;
     TRY(open_cert(t, cert, "terminal-cert", mem, &pb__terminal_cert__descriptor, &ca, &c));
-    struct device d = { c->terminal_id, PB_BYTES(c->public_key), c->not_before, c->not_after };
-    TRY(check_times(ca, &d, at));
+    struct device d = { c->terminal_id, c->organization_id, PB_BYTES(c->public_key), c->not_before, c->not_after };
+    TRY(check_cert(ca, &d, at));
     TRY(check_device_statement(&d, s, type, TRUST_BY_TERMINAL));
     *ret_cert = c;
     return NULL;
@@ -67,8 +69,8 @@ chop_err trust_verify_printer(const struct trust *t, const Pb__Signed *cert, con
     Pb__PrinterCert *c = NULL;
     const Pb__KeyEntry *ca;
     TRY(open_cert(t, cert, "printer-cert", mem, &pb__printer_cert__descriptor, &ca, &c));
-    struct device d = { c->printer_id, PB_BYTES(c->sign_key), c->not_before, c->not_after };
-    TRY(check_times(ca, &d, at));
+    struct device d = { c->printer_id, c->organization_id, PB_BYTES(c->sign_key), c->not_before, c->not_after };
+    TRY(check_cert(ca, &d, at));
     TRY(check_device_statement(&d, s, type, TRUST_BY_PRINTER));
     *ret_cert = c;
     return NULL;

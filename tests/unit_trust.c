@@ -340,6 +340,7 @@ static Pb__Signed terminal_cert(const struct crypto_key *by, const struct crypto
     struct chop_bytes payload;
     Pb__Signed s;
     c.terminal_id = PB_STR(cert_id);
+    c.organization_id = PB_STR("org_1");
     c.member_id = PB_STR("mbr_1");
     c.public_key = PB_BIN(crypto_key_spki(k));
     c.not_before = from;
@@ -354,6 +355,7 @@ static Pb__Signed printer_cert(void) {
     struct chop_bytes payload;
     Pb__Signed s;
     c.printer_id = PB_STR("prn_1");
+    c.organization_id = PB_STR("org_1");
     c.sign_key = PB_BIN(crypto_key_spki(device));
     c.not_before = FROM + 10;
     c.not_after = TO - 10;
@@ -417,6 +419,27 @@ static void test_revoked_ca(void **state) {
     trust_free(t);
 }
 
+/* A CA of one organization makes no device of another. */
+static void test_ca_of_an_organization(void **state) {
+    (void)state;
+    Pb__KeyEntry *ca = entry_of(IDENTITY_CA, keys[IDENTITY_CA]);
+    Pb__Signed cert = terminal_cert(keys[IDENTITY_CA], device, FROM, TO), printer = printer_cert(), order, report;
+    Pb__TerminalCert *c = NULL;
+    Pb__PrinterCert *p = NULL;
+    assert_null(trust_sign(device, "trm_1", "order", chop_str("x"), mem, &order));
+    assert_null(trust_sign(device, "prn_1", "report", chop_str("x"), mem, &report));
+    for (int other = 0; other <= 1; other++) {
+        struct trust *t = NULL;
+        ca->organization_id = other ? PB_STR("org_2") : PB_STR("org_1");
+        assert_null(trust_new(crypto_key_spki(root), pack_manifest(8, &ca, 1, root, "manifest"), 7, &t));
+        chop_err want = other ? CHOP_ERR(EMISMATCH) : NULL;
+        assert_ptr_equal(trust_verify_terminal(t, &cert, &order, "order", NOW, mem, &c), want);
+        assert_ptr_equal(trust_verify_printer(t, &printer, &report, "report", NOW, mem, &p), want);
+        assert_int_equal(trust_key_serves(ca, "org_1"), !other);
+        trust_free(t);
+    }
+}
+
 static void test_printer(void **state) {
     (void)state;
     Pb__Signed cert = printer_cert(), term = terminal_cert(keys[IDENTITY_CA], device, FROM, TO), s;
@@ -448,6 +471,7 @@ int main(void) {
         cmocka_unit_test(test_load),
         cmocka_unit_test(test_terminal),
         cmocka_unit_test(test_revoked_ca),
+        cmocka_unit_test(test_ca_of_an_organization),
         cmocka_unit_test(test_printer),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
