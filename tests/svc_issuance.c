@@ -428,6 +428,13 @@ static void test_wrong_signers(void **state) {
 }
 
 /* Each byte of each part, one in seven of them, turned over: never accepted. */
+/* A key that the manifest gives to another organization alone. */
+static void test_keys_of_another_organization(void **state) {
+    (void)state;
+    BENT(EMISMATCH, "grant", k->grant_signer = "authorization-org_b");
+    BENT(EMISMATCH, "allotment", k->allotment_signer = "authorization-org_b");
+}
+
 static void test_no_byte_may_change(void **state) {
     (void)state;
     struct order_kit *k = kit_new(1);
@@ -570,6 +577,7 @@ int main(void) {
         cmocka_unit_test(test_bindings),
         cmocka_unit_test(test_windows),
         cmocka_unit_test(test_wrong_signers),
+        cmocka_unit_test(test_keys_of_another_organization),
         cmocka_unit_test(test_no_byte_may_change),
         cmocka_unit_test(test_nobody_else_sees_the_job),
         cmocka_unit_test(test_outcomes_close_the_job),

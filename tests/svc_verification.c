@@ -233,6 +233,10 @@ static void test_forged_issuing(void **state) {
     unknown_still(p, good);
     (p = paper_new())->kit->allotment_signer = "bridge";
     unknown_still(p, good);
+    (p = paper_new())->kit->grant_signer = "authorization-org_b"; /* a key of another organization alone */
+    unknown_still(p, good);
+    (p = paper_new())->kit->allotment_signer = "authorization-org_b";
+    unknown_still(p, good);
     (p = paper_new())->statement_signer = "authorization";
     unknown_still(p, good);
     (p = paper_new())->kit->bend_grant_digest = true; /* an allotment of another grant */

@@ -20,9 +20,14 @@ static chop_err name_field(chop_err e, const char *field) {
 }
 
 static chop_err signed_by_service(
-    struct call *c, const char *field, ProtobufCBinaryData b, const char *type, Pb__Signed **ret_signed) {
-    TRY(packed_signed(c, field, b, ret_signed));
-    return name_field(trust_verify(c->trust, *ret_signed, type, c->now, NULL), field);
+    struct call *c, const char *type, ProtobufCBinaryData b, Pb__Signed **ret_signed, const Pb__KeyEntry **ret_key) {
+    TRY(packed_signed(c, type, b, ret_signed));
+    return name_field(trust_verify(c->trust, *ret_signed, type, c->now, ret_key), type);
+}
+
+static chop_err key_serves(const char *field, const Pb__KeyEntry *key, const char *organization_id) {
+    if (trust_key_serves(key, organization_id)) return NULL;
+    return CHOP_FAIL(EMISMATCH, field, "key %s is another organization's", key->kid);
 }
 
 static chop_err read_terminal(
@@ -57,8 +62,9 @@ static chop_err unpack_payload(struct call *c, const char *field, const Pb__Sign
 chop_err submitted_read(struct call *c, const Pb__SubmitOrderRequest *in, struct submitted *ret) {
     struct submitted s = { 0 };
     struct order *o = &s.o;
-    TRY(signed_by_service(c, "allotment", in->allotment, "allotment", &s.allotment));
-    TRY(signed_by_service(c, "grant", in->grant, "grant", &s.grant));
+    const Pb__KeyEntry *allotment_key, *grant_key;
+    TRY(signed_by_service(c, "allotment", in->allotment, &s.allotment, &allotment_key));
+    TRY(signed_by_service(c, "grant", in->grant, &s.grant, &grant_key));
     TRY(read_terminal(c, in, &s, &o->terminal));
     TRY(read_printer(c, in, &s, &o->printer));
     TRY(unpack_payload(
@@ -66,6 +72,8 @@ chop_err submitted_read(struct call *c, const Pb__SubmitOrderRequest *in, struct
     TRY(unpack_payload(c, "grant", s.grant, &pb__grant_statement__descriptor, o->grant_digest, &o->grant));
     TRY(unpack_payload(c, "order", s.order, &pb__print_order__descriptor, o->order_digest, &o->order));
     TRY(unpack_payload(c, "challenge", s.challenge, &pb__challenge__descriptor, o->challenge_digest, &o->challenge));
+    TRY(key_serves("allotment", allotment_key, o->allotment->organization_id));
+    TRY(key_serves("grant", grant_key, o->grant->organization_id));
     TRY(order_bound(o, c->who));
     *ret = s;
     return NULL;

@@ -5,11 +5,16 @@
 #include <string.h>
 
 static chop_err read_signed(struct call *c, const Pb__Signed *s, const char *type, int64_t at,
-    const ProtobufCMessageDescriptor *desc, uint8_t digest[32], void *ret) {
+    const ProtobufCMessageDescriptor *desc, uint8_t digest[32], const Pb__KeyEntry **ret_key, void *ret) {
     if (!s) return CHOP_FAIL(EINVAL, type, "is missing");
-    TRY(trust_verify(c->trust, s, type, at, NULL));
+    TRY(trust_verify(c->trust, s, type, at, ret_key));
     crypto_sha256(PB_BYTES(s->payload), digest);
     return pb_unpack(desc, PB_BYTES(s->payload), c->mem, ret);
+}
+
+static chop_err key_serves(const char *field, const Pb__KeyEntry *key, const char *organization_id) {
+    if (trust_key_serves(key, organization_id)) return NULL;
+    return CHOP_FAIL(EMISMATCH, field, "key %s is another organization's", key->kid);
 }
 
 static bool digest_is(ProtobufCBinaryData b, const uint8_t digest[32]) {
@@ -38,10 +43,15 @@ static chop_err evidence_bound(const struct evidence *e, const uint8_t grant[32]
 chop_err evidence_read(struct call *c, const Pb__ImpressionIssued *in, int64_t at, struct evidence *ret) {
     struct evidence e;
     uint8_t impression[32], grant[32], allotment[32];
+    const Pb__KeyEntry *issuer, *granter, *allotter;
     TRY(read_signed(
-        c, in->statement, "impression", at, &pb__impression_statement__descriptor, impression, &e.impression));
-    TRY(read_signed(c, in->grant, "grant", at, &pb__grant_statement__descriptor, grant, &e.grant));
-    TRY(read_signed(c, in->allotment, "allotment", at, &pb__allotment_statement__descriptor, allotment, &e.allotment));
+        c, in->statement, "impression", at, &pb__impression_statement__descriptor, impression, &issuer, &e.impression));
+    TRY(read_signed(c, in->grant, "grant", at, &pb__grant_statement__descriptor, grant, &granter, &e.grant));
+    TRY(read_signed(
+        c, in->allotment, "allotment", at, &pb__allotment_statement__descriptor, allotment, &allotter, &e.allotment));
+    TRY(key_serves("impression", issuer, e.grant->organization_id));
+    TRY(key_serves("grant", granter, e.grant->organization_id));
+    TRY(key_serves("allotment", allotter, e.grant->organization_id));
     TRY(evidence_bound(&e, grant, allotment));
     *ret = e;
     return NULL;
@@ -85,7 +95,9 @@ chop_err evidence_verdict(struct call *c, const struct evidence *e, Pb__Verdict 
 
 chop_err fact_read(struct call *c, const Pb__Signed *s, int64_t at, Pb__FactStatement **ret) {
     uint8_t digest[32];
-    return read_signed(c, s, "fact", at, &pb__fact_statement__descriptor, digest, ret);
+    const Pb__KeyEntry *key;
+    TRY(read_signed(c, s, "fact", at, &pb__fact_statement__descriptor, digest, &key, ret));
+    return key_serves("fact", key, (*ret)->organization_id);
 }
 
 static const char *fact_of(enum outcome o) {
@@ -105,7 +117,7 @@ static bool settled_as(const Pb__FactStatement *f, enum outcome o) {
 static chop_err revocation_proves(struct call *c, const Pb__ImpressionSettled *in, int64_t at) {
     Pb__RevocationStatement *r;
     uint8_t digest[32];
-    TRY(read_signed(c, in->fact, "revocation", at, &pb__revocation_statement__descriptor, digest, &r));
+    TRY(read_signed(c, in->fact, "revocation", at, &pb__revocation_statement__descriptor, digest, NULL, &r));
     bool same = strcmp(r->grant_id, in->grant_id) == 0 && r->number == in->number;
     return same ? NULL : CHOP_FAIL(EMISMATCH, "fact", "is of another impression");
 }
