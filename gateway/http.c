@@ -282,7 +282,7 @@ static chop_err listener_start(struct listener *l, const char *address, int64_t 
     if (!l->tls) more[0].option = MHD_OPTION_END;
     l->daemon = MHD_start_daemon(flags, (uint16_t)port, NULL, NULL, on_request, l, /* */
         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,                          /* first, so that it hears of the others */
-        MHD_OPTION_SOCK_ADDR, &sa, MHD_OPTION_LISTENING_ADDRESS_REUSE, 0U, /* */
+        MHD_OPTION_SOCK_ADDR, &sa, /* */
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)(c->threads > 1 ? c->threads : 0),                        /* */
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections,                                           /* */
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)c->connections_per_address,                        /* */
