@@ -140,8 +140,12 @@ static chop_err proof_check(
     if (proof.n == 0 || proof.n > PROOF_MAX_BYTES) return CHOP_FAIL(EINVAL, "proof", "missing or too long");
     Pb__Signed *signed_proof;
     Pb__Proof *p;
-    TRY(trust_verify_packed(c->trust, proof, "proof", c->now, c->mem, &signed_proof));
+    const Pb__KeyEntry *key;
+    TRY(PB_UNPACK(pb__signed, proof, c->mem, &signed_proof));
+    TRY(trust_verify(c->trust, signed_proof, "proof", c->now, &key));
     TRY(PB_UNPACK(pb__proof, PB_BYTES(signed_proof->payload), c->mem, &p));
+    if (!trust_key_serves(key, a->organization_id))
+        return CHOP_FAIL(EMISMATCH, "proof", "key %s is another organization's", key->kid);
 
     uint8_t ticket_digest[32];
     crypto_sha256(PB_BYTES(ticket_signed->payload), ticket_digest);

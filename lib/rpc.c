@@ -98,8 +98,13 @@ static chop_err verify_principal(struct principal_cache *cache, const struct tru
     }
     struct chop_bytes packed;
     Pb__Signed *s;
+    Pb__Principal *who;
+    const Pb__KeyEntry *key;
     TRY(base64_read(header, mem, &packed));
-    TRY(trust_verify_packed(trust, packed, "principal", now, mem, &s));
+    TRY(PB_UNPACK(pb__signed, packed, mem, &s));
+    TRY(trust_verify(trust, s, "principal", now, &key));
+    TRY(PB_UNPACK(pb__principal, PB_BYTES(s->payload), mem, &who));
+    if (!trust_key_serves(key, who->organization_id)) return CHOP_ERR(EAUTH);
     *ret_payload = PB_BYTES(s->payload);
     if (cache) remember(cache, header, *ret_payload, trust_version(trust));
     return NULL;

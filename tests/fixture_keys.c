@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* By purpose; and one more for authorization, of an organization alone. */
+/* By purpose; and more for authorization and identity, of an organization alone. */
 static const char *const purposes[] = { "identity", "identity-ca", "authorization", "issuance", "bridge", "registry",
-    "authorization-org_b" };
+    "authorization-org_b", "identity-org_b" };
 
 static struct crypto_key *keys[CHOP_COUNT(purposes)], *root;
 static struct trust *trust;
@@ -40,8 +40,9 @@ static void entry_fill(Pb__KeyEntry *e, size_t i) {
     *e = (Pb__KeyEntry)PB__KEY_ENTRY__INIT;
     e->kid = PB_STR(crypto_key_kid(keys[i]));
     e->purpose = PB_STR(purposes[i]);
-    if (strcmp(purposes[i], "authorization-org_b") == 0) {
-        e->purpose = PB_STR("authorization");
+    const char *of = strstr(purposes[i], "-org_b");
+    if (of) {
+        e->purpose = PB_STR(fixture_text("%.*s", (int)(of - purposes[i]), purposes[i]));
         e->organization_id = PB_STR("org_b");
     }
     if (strcmp(purposes[i], "registry") == 0) e->name = PB_STR("police"); /* a registry's key names its registry */

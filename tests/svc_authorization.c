@@ -372,6 +372,9 @@ static void test_proofs(void **state) {
     in.proof =
         PB_BIN(fixture_sign("issuance", "proof", &world_proof(&manager, r, "key")->m)); /* a key of another purpose */
     FAILS(CALL("CommitAct", &in, &manager, &out), EMISMATCH);
+    in.proof = PB_BIN(
+        fixture_sign("identity-org_b", "proof", &world_proof(&manager, r, "key")->m)); /* identity's, of org_b alone */
+    FAILS(CALL("CommitAct", &in, &manager, &out), EMISMATCH);
     assert_int_equal(world_count(fixture_text("SELECT count(*) FROM decision WHERE request_id = '%s'", id)), 0);
     /* after all that the right proof still works, once; a repeat answers the same and changes nothing */
     p = world_proof(&manager, r, "key");
@@ -379,6 +382,21 @@ static void test_proofs(void **state) {
     WORKS(world_commit(&manager, r->act_id, p, &again));
     assert_string_equal(out->request->grant_id, again->request->grant_id);
     assert_int_equal(world_count(fixture_text("SELECT count(*) FROM seal_grant WHERE request_id = '%s'", id)), 1);
+}
+
+/* A key of one organization makes nobody a member of another. */
+static void test_principal_of_a_foreign_key(void **state) {
+    (void)state;
+    Pb__Principal p = PB__PRINCIPAL__INIT;
+    Pb__ListSealsRequest in = PB__LIST_SEALS_REQUEST__INIT;
+    p.member_id = TEXT(manager.member_id);
+    p.expires_at = chop_now_ms() + 60000;
+    for (int own = 0; own <= 1; own++) {
+        p.organization_id = TEXT(own ? "org_b" : "org_a");
+        const char *who = fixture_base64(fixture_sign("identity-org_b", "principal", &p));
+        assert_ptr_equal(fixture_call("authorization", &pb__authorization__descriptor, "ListSeals", &in, who, NULL),
+            own ? NULL : CHOP_ERR(EAUTH));
+    }
 }
 
 static void test_policy_change_between(void **state) {
@@ -562,7 +580,8 @@ int main(void) {
         cmocka_unit_test(test_preview), cmocka_unit_test(test_upload), cmocka_unit_test(test_flow),
         cmocka_unit_test(test_request_refused), cmocka_unit_test(test_decide_refused), cmocka_unit_test(test_reduced),
         cmocka_unit_test(test_ordered), cmocka_unit_test(test_signing), cmocka_unit_test(test_own_signature),
-        cmocka_unit_test(test_proofs), cmocka_unit_test(test_policy_change_between), cmocka_unit_test(test_expired),
-        cmocka_unit_test(test_files), cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists) };
+        cmocka_unit_test(test_proofs), cmocka_unit_test(test_principal_of_a_foreign_key),
+        cmocka_unit_test(test_policy_change_between), cmocka_unit_test(test_expired), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_file_limits), cmocka_unit_test(test_lists) };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -310,6 +310,8 @@ static void test_ticket_of_no_owner(void **state) {
     FAILS(CALL("ProveFactor", &in, user.who, NULL), EMISMATCH, NO_FIELD);
     in = made_request(&m, "identity", "password"); /* an owner, but not the one it names */
     FAILS(CALL("ProveFactor", &in, user.who, NULL), EMISMATCH, "ticket");
+    in = made_request(&m, "authorization-org_b", "password"); /* a key of another organization alone */
+    FAILS(CALL("ProveFactor", &in, user.who, NULL), EMISMATCH, "ticket");
     m.ticket.n_clauses = 0;
     in = made_request(&m, "authorization", "password");
     FAILS(CALL("ProveFactor", &in, user.who, NULL), EMISMATCH, "ticket");

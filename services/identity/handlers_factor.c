@@ -39,6 +39,8 @@ static chop_err ticket_open(struct call *c, struct proving *p) {
     TRY(PB_UNPACK(pb__ticket, PB_BYTES(s->payload), c->mem, &p->ticket));
     if (strcmp(entry->purpose, p->ticket->owner) != 0)
         return CHOP_FAIL(EMISMATCH, "ticket", "its owner is not who signed it");
+    if (!trust_key_serves(entry, p->ticket->organization_id))
+        return CHOP_FAIL(EMISMATCH, "ticket", "its key is another organization's");
     crypto_sha256(PB_BYTES(s->payload), p->ticket_digest);
     return NULL;
 }
