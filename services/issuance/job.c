@@ -5,9 +5,14 @@
 
 #include "common.pb-c.h"
 
-#define ENVELOPE_MAX ((size_t)3 << 20) /* what one message of the bus and the printer's memory can hold */
+/* What the bridge carries in one message (2 MiB) and the printer has memory for. */
+#define ENVELOPE_MAX (((size_t)2 << 20) - 2048)
 
 /* ---- the envelope ---- */
+
+static chop_err too_large(void) {
+    return CHOP_FAIL(ELIMIT, "allotment.numbers", "too many impressions for one envelope");
+}
 
 static chop_err marked_list(struct call *c, const struct job *j, Pb__Envelope *e) {
     Pb__MarkedImpression *rows = ARENA_ARRAY(c->mem, Pb__MarkedImpression, j->n);
@@ -27,9 +32,7 @@ static chop_err marked_list(struct call *c, const struct job *j, Pb__Envelope *e
         total += in->block.n;
     }
     e->n_impressions = j->n;
-    if (total + j->artwork.n + j->signature.n > ENVELOPE_MAX)
-        return CHOP_FAIL(ELIMIT, "allotment.numbers", "too many impressions for one envelope");
-    return NULL;
+    return total + j->artwork.n + j->signature.n > ENVELOPE_MAX ? too_large() : NULL;
 }
 
 static chop_err envelope_pack(struct call *c, const struct job *j, struct chop_bytes *ret_payload) {
@@ -61,8 +64,9 @@ chop_err envelope_seal(struct call *c, struct job *j) {
     if (!aad) return CHOP_ERR(EMEMORY);
     memcpy(aad, printer->printer_id, id); /* the zero byte between is the arena's */
     memcpy(aad + id + 1, j->job_id, job);
-    return crypto_hpke_seal(
-        printer->seal_key.data, chop_str("chop/1/envelope"), CHOP_BYTES(aad, id + 1 + job), packed, c->mem, &j->sealed);
+    TRY(crypto_hpke_seal(printer->seal_key.data, chop_str("chop/1/envelope"), CHOP_BYTES(aad, id + 1 + job), packed,
+        c->mem, &j->sealed));
+    return j->sealed.n > ENVELOPE_MAX ? too_large() : NULL;
 }
 
 /* ---- events ---- */
