@@ -4,6 +4,7 @@ chop_test(rules_verification
           ${verification_dir}/words.c
   LIBS chop_base chop_proto LABELS rules)
 chop_test(svc_verification
-  SOURCES ${CMAKE_CURRENT_LIST_DIR}/svc_verification.c ${CMAKE_CURRENT_LIST_DIR}/svc_verification_world.c
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/svc_verification.c ${CMAKE_CURRENT_LIST_DIR}/svc_verification_ask.c
+          ${CMAKE_CURRENT_LIST_DIR}/svc_verification_world.c
   LIBS test_issuance_world LABELS svc TIMEOUT 240)
 add_dependencies(svc_verification chop-verification)
