@@ -15,7 +15,7 @@
 struct slot {
     bus_reply_fn fn;
     void *ctx;
-    int64_t deadline_ns; /* monotonic; 0: the slot is free */
+    _Atomic int64_t deadline_ns; /* monotonic; 0: the slot is free */
     uint32_t generation;
     uint32_t next_free;
 };
@@ -139,7 +139,7 @@ static void *timer_main(void *arg) {
         pthread_mutex_unlock(&c->lock);
         int64_t now = chop_mono_ns();
         for (uint32_t i = 0; i < high; i++)
-            if (__atomic_load_n(&c->slots[i].deadline_ns, __ATOMIC_RELAXED) != 0) expire_at(c, i, now);
+            if (atomic_load_explicit(&c->slots[i].deadline_ns, memory_order_relaxed) != 0) expire_at(c, i, now);
     }
     return NULL;
 }
