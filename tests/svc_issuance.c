@@ -233,8 +233,7 @@ static void test_number_once_unless_returned(void **state) {
         "issued,issued,returned,returned");
 }
 
-/* Between allotment and order a seal may be suspended, a grant cancelled, a number settled: the signatures still hold,
- * so authorization is asked, and its silence is no permission. */
+/* A seal suspended, a grant cancelled, a number settled between allotment and order: the signatures still hold. */
 static void refused_now(struct order_kit *k, chop_err want) {
     Pb__Job *job;
     assert_ptr_equal(submit(k, &job), want);
