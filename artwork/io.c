@@ -73,7 +73,7 @@ static void limit_to(__rlimit_resource_t what, rlim_t value) {
 }
 
 void io_fence(void) {
-#ifndef __SANITIZE_ADDRESS__ /* its shadow alone is terabytes of address space */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* its shadow alone is terabytes of address space */
     limit_to(RLIMIT_AS, MEMORY_LIMIT);
 #endif
     limit_to(RLIMIT_CPU, CPU_SECONDS);
