@@ -25,6 +25,10 @@ static void test_machine(void **state) {
         { "sending", "lose", "unknown" },    { "sending", "bury", "dead" },      { "unknown", "bury", NULL },
         { "dead", "replay", "waiting" },     { "waiting", "replay", NULL },      { "receipted", "replay", NULL },
         { "unknown", "replay", NULL },       { "receipted", "refile", "waiting" }, { "receipted", "bury", NULL },
+        { "dead", "skip", "waiting" },       { "waiting", "skip", NULL },        { "receipted", "skip", NULL },
+        { "sending", "skip", NULL },         { "unknown", "skip", NULL },        { "sending", "notice", "skipped" },
+        { "dead", "notice", NULL },          { "skipped", "skip", NULL },        { "skipped", "claim", NULL },
+        { "skipped", "replay", NULL },       { "skipped", "refile", "waiting" },
     };
     for (size_t i = 0; i < CHOP_COUNT(rows); i++) {
         const char *to = NULL;

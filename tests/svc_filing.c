@@ -92,7 +92,8 @@ static int group_setup(void **state) {
     const char *env[] = { fixture_text("CHOP_FILING_RELAY_KEYS=%s", w->keys),
         fixture_text("CHOP_FILING_RELAY_REGISTRIES=%s", registries), "CHOP_FILING_RELAY_ALLOW_PRIVATE=true",
         "CHOP_FILING_RELAY_ALLOW_HTTP=true", "CHOP_FILING_RELAY_TIMEOUT_MS=400", "CHOP_FILING_RELAY_RETRY_BASE_MS=20",
-        "CHOP_FILING_RELAY_POLL_MS=20", "CHOP_FILING_RELAY_SENDERS=3" };
+        "CHOP_FILING_RELAY_POLL_MS=20", "CHOP_FILING_RELAY_SENDERS=3",
+        "CHOP_FILING_RELAY_ORDERS_MS=20" };
     memcpy(base_env, env, sizeof env);
     owner_start(fixture_bus());
     start_relay(NULL, NULL);
@@ -296,6 +297,126 @@ static void test_who_may_list(void **state) {
         CHOP_ERR(EAUTH));
 }
 
+/* ---- gap notices ---- */
+
+/* Fact 1 is refused for ever by one registry. */
+static void die_first(struct chain *c, uint8_t digest[32]) {
+    peer_switch(w, &peers[0], "refuse", 1);
+    struct chop_bytes fact = world_fact(w, c, "impression-printed", NULL);
+    memcpy(digest, c->last, 32);
+    owner_emit(c->seal_id, fact, NULL);
+    wait_state("police", c->seal_id, "dead", 1);
+    assert_string_equal(db(fixture_text("select fact_id from fact where seal_id = '%s'", c->seal_id)),
+        column("fact_id", "police", c->seal_id, 1));
+}
+
+/* The notice as authorization files it: it must name the very fact. */
+static void emit_notice(struct chain *c, const char *registry, uint64_t seq, const uint8_t digest[32]) {
+    const char *fact = column("fact_id", "police", c->seal_id, (int)seq);
+    owner_emit(c->seal_id, world_notice(w, c, registry, seq, digest, fact), NULL);
+}
+
+static void test_gap_notice_lets_the_lane_go_on(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = seal_new() };
+    uint8_t first[32];
+    die_first(&c, first);
+    emit(&c, 2, NULL);
+    const char *key = column("idempotency_key", "police", c.seal_id, 1);
+    emit_notice(&c, "internal", 1, first); /* another registry's changes nothing here */
+    wait_state("internal", c.seal_id, "receipted", 4);
+    assert_string_equal(column("state", "police", c.seal_id, 1), "dead");
+    emit_notice(&c, "police", 1, first);
+    emit(&c, 1, NULL);
+    wait_state("police", c.seal_id, "receipted", 5);
+    assert_string_equal(column("state", "police", c.seal_id, 1), "skipped");
+    assert_string_not_equal(column("idempotency_key", "police", c.seal_id, 1), key);
+    assert_non_null(strstr(column("last_error", "police", c.seal_id, 1), "422"));
+    assert_int_equal(peer_holds(w, &peers[0], c.seal_id), 6);
+    assert_int_equal(lanes_stopped("police"), 0);
+    for (int i = 1; i < 3; i++) { /* to the others the notice is a fact like any */
+        wait_state(world_registries[i], c.seal_id, "receipted", 6);
+        assert_int_equal(peer_holds(w, &peers[i], c.seal_id), 6);
+    }
+    /* no receipt was told for what was skipped */
+    assert_string_equal(db(fixture_text("select count(*) from outbox where type = 'filing-relay.filing.receipted' and key = "
+                                        "'%s'", c.seal_id)), "17");
+    assert_ptr_equal(replay("auditor", ORG, column("filing_id", "police", c.seal_id, 1), "again", NULL), CHOP_ERR(ESTATE));
+}
+
+static void test_gap_notice_for_what_is_not_dead(void **state) {
+    (void)state;
+    struct chain c = { .seal_id = seal_new() };
+    uint8_t first[32];
+    emit(&c, 1, NULL);
+    memcpy(first, c.last, 32);
+    wait_state("police", c.seal_id, "receipted", 1);
+    emit_notice(&c, "police", 1, first);
+    wait_state("police", c.seal_id, "receipted", 2);
+    assert_int_equal(peer_holds(w, &peers[0], c.seal_id), 2);
+    assert_non_null(strstr(fixture_log("filing-relay"), "gap notice without use"));
+}
+
+/* ---- orders ---- */
+
+#define ORDERS "select count(*) from outbox where type = 'filing-relay.order.received' and key = '%s'"
+
+static const Pb__RegistryOrder *order(int nth, const char *seal, const char *action) {
+    const Pb__RegistryOrder *m;
+    const char *json = fixture_text("{\"seal_id\":\"%s\",\"action\":\"%s\",\"reason\":\"查\"}", seal, action);
+    assert_int_equal(peer_order(w, &peers[nth], json, NULL, &m), 200);
+    return m;
+}
+
+/* The nth of the registry's orders as it lies in the outbox, still the registry's own. */
+static const Pb__RegistryOrder *passed_on(int nth, unsigned which) {
+    const char *hex = db(fixture_text("select encode(payload, 'hex') from outbox where type = 'filing-relay.order.received' and "
+                                      "key = '%s' order by id offset %u limit 1", world_registries[nth], which));
+    size_t n = strlen(hex) / 2;
+    uint8_t *p = arena_alloc(w->mem, n + 1);
+    Pb__OrderReceived *e;
+    struct chop_bytes packed;
+    assert_true(chop_unhex(hex, p, n));
+    assert_null(PB_UNPACK(pb__order_received, CHOP_BYTES(p, n), w->mem, &e));
+    assert_string_equal(e->registry, world_registries[nth]);
+    assert_null(pb_pack(e->order, w->mem, &packed));
+    return world_read_order(w, &peers[nth], packed);
+}
+
+static void test_orders_are_passed_on_once(void **state) {
+    (void)state;
+    const char *seal = seal_new(), *all = fixture_text(ORDERS, "police");
+    const char *first = order(0, seal, "suspend")->order_id, *second = order(0, seal, "resume")->order_id;
+    wait_sql(all, "2");
+    assert_string_equal(passed_on(0, 0)->order_id, first);
+    assert_string_equal(passed_on(0, 1)->order_id, second);
+    assert_string_equal(passed_on(0, 0)->seal_id, seal);
+    fixture_stop(relay);
+    start_relay(NULL, NULL);
+    (void)order(0, seal, "suspend");
+    wait_sql(all, "3");
+    assert_int_equal(passed_on(0, 2)->sequence, 3);
+    assert_string_equal(db("select sequence from order_place where registry = 'police'"), "3");
+    assert_string_equal(db("select count(*) from order_place where registry = 'internal'"), "0");
+}
+
+/* Put back to an older copy it numbers its orders anew: none is missed, what is passed on again is the receiver's to know. */
+static void test_registry_set_back_orders_again(void **state) {
+    (void)state;
+    const char *all = fixture_text(ORDERS, "internal");
+    for (int i = 0; i < 3; i++) (void)order(2, seal_new(), "suspend");
+    wait_sql(all, "3");
+    peer_kill(&peers[2]);
+    assert_int_equal(remove(fixture_text("%s/internal/registry.db", w->dir)), 0);
+    (void)remove(fixture_text("%s/internal/registry.db-wal", w->dir));
+    (void)remove(fixture_text("%s/internal/registry.db-shm", w->dir));
+    peer_again(w, &peers[2]);
+    const char *fresh = order(2, seal_new(), "suspend")->order_id;
+    wait_sql(all, "4");
+    assert_string_equal(passed_on(2, 3)->order_id, fresh);
+    assert_non_null(strstr(fixture_log("filing-relay"), "registry lost orders"));
+}
+
 /* ---- dying ---- */
 
 static void wait_hit(const char *file) {
@@ -337,6 +458,24 @@ static void test_dies_in_the_event(void **state) {
     die_at("filing.event.before");
 }
 
+static void test_dies_with_an_order(void **state) {
+    (void)state;
+#ifndef CHOP_FAILPOINTS
+    skip();
+#endif
+    const char *all = fixture_text(ORDERS, "third-party"), *file = fixture_text("%s/hit-order", w->dir);
+    fixture_stop(relay);
+    start_relay("CHOP_FAILPOINT=filing.order.before:1", fixture_text("CHOP_FAILPOINT_FILE=%s", file));
+    (void)order(1, seal_new(), "revoke");
+    wait_hit(file);
+    fixture_kill(relay);
+    assert_string_equal(db(all), "0");
+    start_relay(NULL, NULL);
+    wait_sql(all, "1");
+    fixture_sleep_ms(300);
+    assert_string_equal(db(all), "1");
+}
+
 /* Two relays on one store, killed by turns under load: once each, in order. */
 static void test_two_relays_killed_by_turns(void **state) {
     (void)state;
@@ -370,9 +509,9 @@ static void test_rate(void **state) {
     int64_t began = chop_mono_ns();
     for (int k = 0; k < FACTS; k++)
         for (int i = 0; i < SEALS; i++) emit(&c[i], 1, NULL);
-    wait_sql("select count(*) from filing where state <> 'receipted'", "0");
+    wait_sql("select count(*) from filing where state <> 'receipted' and state <> 'skipped'", "0");
     wait_sql(fixture_text("select count(*) from filing where seal_id = '%s'", c[SEALS - 1].seal_id), "45");
-    wait_sql("select count(*) from filing where state <> 'receipted'", "0");
+    wait_sql("select count(*) from filing where state <> 'receipted' and state <> 'skipped'", "0");
     double s = (double)(chop_mono_ns() - began) / 1e9;
     print_message("%d filings in %.2f s: %.0f/s, events made meanwhile\n", SEALS * FACTS * 3, s, SEALS * FACTS * 3 / s);
 }
@@ -396,9 +535,12 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_timeout_is_unknown_not_failed), cmocka_unit_test(test_lost_answer_is_asked_for),
         cmocka_unit_test(test_refusal_dies), cmocka_unit_test(test_lie_dies), cmocka_unit_test(test_lying_number_dies),
         cmocka_unit_test(test_registry_down_and_back), cmocka_unit_test(test_late_registry_is_backfilled),
-        cmocka_unit_test(test_who_may_list),
+        cmocka_unit_test(test_who_may_list), cmocka_unit_test(test_gap_notice_lets_the_lane_go_on),
+        cmocka_unit_test(test_gap_notice_for_what_is_not_dead), cmocka_unit_test(test_orders_are_passed_on_once),
         cmocka_unit_test(test_dies_after_the_answer), cmocka_unit_test(test_dies_in_the_event),
-        cmocka_unit_test(test_two_relays_killed_by_turns), cmocka_unit_test(test_rate), cmocka_unit_test(test_forged_fact),
+        cmocka_unit_test(test_dies_with_an_order),
+        cmocka_unit_test(test_two_relays_killed_by_turns), cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_registry_set_back_orders_again), cmocka_unit_test(test_forged_fact),
     };
     return cmocka_run_group_tests_name("filing-relay", tests, group_setup, group_teardown);
 }

@@ -111,12 +111,13 @@ struct notice { /* what a gap notice says */
     const char *registry;
     uint64_t seq;
     const uint8_t *digest;
+    const char *fact_id;
 };
 
 static void say_notice(Pb__FactStatement *f, const struct notice *n) {
     f->detail = PB_STR("another reason");
     f->gap_registry = PB_STR(n->registry);
-    f->gap_fact_id = PB_STR("fact_skipped");
+    f->gap_fact_id = PB_STR(n->fact_id);
     f->gap_seq = n->seq;
     f->gap_digest = PB_BIN(CHOP_BYTES(n->digest, 32));
 }
@@ -163,8 +164,8 @@ struct chop_bytes world_fact(struct world *w, struct chain *c, const char *kind,
 }
 
 struct chop_bytes world_notice(struct world *w, struct chain *c, const char *registry, uint64_t seq,
-    const uint8_t digest[32]) {
-    struct notice n = { registry, seq, digest };
+    const uint8_t digest[32], const char *fact_id) {
+    struct notice n = { registry, seq, digest, fact_id };
     struct chop_bytes fact = make_fact(w, c->seal_id, c->seq + 1, CHOP_BYTES(c->last, c->seq ? 32 : 0), "gap", &n, NULL);
     world_fact_digest(w, fact, c->last);
     c->seq++;

@@ -40,7 +40,7 @@ struct chop_bytes world_fact_at(struct world *w, const char *seal_id, uint64_t s
     const struct crypto_key *signer);
 /* A gap notice: the next fact of the chain, that names fact `seq` with this digest as what the registry goes without. */
 struct chop_bytes world_notice(struct world *w, struct chain *c, const char *registry, uint64_t seq,
-    const uint8_t digest[32]);
+    const uint8_t digest[32], const char *fact_id);
 void world_fact_digest(struct world *w, struct chop_bytes fact, uint8_t out[32]);
 
 /* ---- registries ---- */

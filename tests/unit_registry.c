@@ -201,16 +201,16 @@ static void test_gap_only_with_the_notice(void **state) {
     memcpy(second, c.last, 32);
     struct chop_bytes three = world_fact(w, &c, "seal-state", NULL);
     struct chain fork = c;
-    struct chop_bytes foreign = world_notice(w, &fork, "internal", 2, second);
+    struct chop_bytes foreign = world_notice(w, &fork, "internal", 2, second, "fact_skipped");
     fork = c;
-    struct chop_bytes wrong_place = world_notice(w, &fork, "police", 3, second);
+    struct chop_bytes wrong_place = world_notice(w, &fork, "police", 3, second, "fact_skipped");
     fork = c;
-    struct chop_bytes notice = world_notice(w, &fork, "police", 2, second);
+    struct chop_bytes notice = world_notice(w, &fork, "police", 2, second, "fact_skipped");
     assert_refused(peer_file(w, &police, three, world_key(w, 3)), 409, "gap");
     assert_refused(peer_file(w, &police, foreign, world_key(w, 4)), 409, "gap");
     assert_refused(peer_file(w, &police, wrong_place, world_key(w, 4)), 409, "gap");
     struct chain later = c;
-    assert_refused(peer_file(w, &police, world_notice(w, &later, "police", 9, other), world_key(w, 4)), 422, "bad_fact");
+    assert_refused(peer_file(w, &police, world_notice(w, &later, "police", 9, other, "fact_skipped"), world_key(w, 4)), 422, "bad_fact");
     struct peer_answer a = peer_file(w, &police, notice, world_key(w, 20)); /* in the place of 2 */
     assert_int_equal(a.status, 200);
     assert_int_equal(a.receipt->seal_seq, 4);
@@ -233,7 +233,7 @@ static void test_gap_keeps_the_chain(void **state) {
     FILE_OK(&c, world_key(w, 1));
     (void)world_fact(w, &c, "seal-state", NULL);
     struct chop_bytes three = world_fact(w, &c, "seal-state", NULL);
-    assert_int_equal(peer_file(w, &police, world_notice(w, &c, "police", 2, wrong), world_key(w, 20)).status, 200);
+    assert_int_equal(peer_file(w, &police, world_notice(w, &c, "police", 2, wrong, "fact_skipped"), world_key(w, 20)).status, 200);
     assert_refused(peer_file(w, &police, three, world_key(w, 3)), 409, "conflict");
 }
 

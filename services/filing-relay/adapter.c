@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const struct adapter table[] = {
-    { "webhook", ADAPTER_STATUS | ADAPTER_SIGNED_RECEIPT, webhook_adapter_send, webhook_adapter_status },
+    { "webhook", ADAPTER_STATUS | ADAPTER_SIGNED_RECEIPT, webhook_adapter_send, webhook_adapter_status,
+        webhook_adapter_orders },
 };
 
 const struct adapter *adapter_find(const char *name) {

@@ -4,6 +4,7 @@
 #include "rules.h"
 
 struct registry;
+typedef struct Pb__HeldOrders Pb__HeldOrders;
 struct adapter_filing {
     const char *key;        /* idempotency key, 64 hex digits */
     struct chop_bytes fact; /* packed Signed{fact} */
@@ -18,6 +19,10 @@ struct adapter_answer {
 typedef struct adapter_answer (*adapter_fn)(struct httpc *h, const struct registry *g, const struct adapter_filing *f,
     struct arena *mem);
 
+/* The registry's orders after this sequence, none of them opened. */
+typedef chop_err (*adapter_orders_fn)(struct httpc *h, const struct registry *g, uint64_t after, struct arena *mem,
+    Pb__HeldOrders **ret_orders);
+
 enum adapter_can {
     ADAPTER_STATUS = 1,         /* answers what became of a filing */
     ADAPTER_SIGNED_RECEIPT = 2, /* its receipts are Signed statements */
@@ -27,6 +32,7 @@ struct adapter {
     unsigned can;
     adapter_fn send;
     adapter_fn status; /* NULL without ADAPTER_STATUS: then a lost filing is sent again under its key */
+    adapter_orders_fn orders; /* NULL: it gives none */
 };
 const struct adapter *adapter_find(const char *name);
 
@@ -34,3 +40,5 @@ struct adapter_answer webhook_adapter_send(struct httpc *h, const struct registr
     struct arena *mem);
 struct adapter_answer webhook_adapter_status(struct httpc *h, const struct registry *g, const struct adapter_filing *f,
     struct arena *mem);
+chop_err webhook_adapter_orders(struct httpc *h, const struct registry *g, uint64_t after, struct arena *mem,
+    Pb__HeldOrders **ret_orders) CHOP_MUSTCHECK;

@@ -32,18 +32,23 @@ static struct adapter_answer read_refusal(const struct httpc_reply *r, bool aski
     };
 }
 
-static struct adapter_answer exchange(struct httpc *h, const struct registry *g, const char *key, const char *method,
-    const char *url, struct chop_bytes body, struct arena *mem) {
+static chop_err send_signed(struct httpc *h, const struct registry *g, const char *id, const char *method,
+    const char *url, struct chop_bytes body, struct arena *mem, struct httpc_reply *ret_reply) {
     char signature[WEBHOOK_SIGNATURE_MAX];
     int64_t now_s = chop_now_ms() / 1000;
-    struct httpc_reply r;
     chop_detail_clear();
-    chop_err e = webhook_sign(&g->secret, key, now_s, body, signature);
-    const char *headers[] = { "Content-Type: application/json", arena_printf(mem, "webhook-id: %s", key),
+    TRY(webhook_sign(&g->secret, id, now_s, body, signature));
+    const char *headers[] = { "Content-Type: application/json", arena_printf(mem, "webhook-id: %s", id),
         arena_printf(mem, "webhook-timestamp: %lld", (long long)now_s),
         arena_printf(mem, "webhook-signature: %s", signature), NULL };
-    if (!e && arena_failed(mem)) e = CHOP_ERR(EMEMORY);
-    if (!e) e = httpc_send(h, method, url, headers, body, mem, &r);
+    if (arena_failed(mem)) return CHOP_ERR(EMEMORY);
+    return httpc_send(h, method, url, headers, body, mem, ret_reply);
+}
+
+static struct adapter_answer exchange(struct httpc *h, const struct registry *g, const char *key, const char *method,
+    const char *url, struct chop_bytes body, struct arena *mem) {
+    struct httpc_reply r;
+    chop_err e = send_signed(h, g, key, method, url, body, mem, &r);
     if (e) return no_answer(mem, e);
     return r.status == 200 ? read_receipt(&r, mem) : read_refusal(&r, body.n == 0, mem);
 }
@@ -62,4 +67,14 @@ struct adapter_answer webhook_adapter_send(struct httpc *h, const struct registr
 struct adapter_answer webhook_adapter_status(struct httpc *h, const struct registry *g, const struct adapter_filing *f,
     struct arena *mem) {
     return exchange(h, g, f->key, "GET", arena_printf(mem, "%s/v1/filings/%s", g->url, f->key), CHOP_BYTES(NULL, 0), mem);
+}
+
+chop_err webhook_adapter_orders(struct httpc *h, const struct registry *g, uint64_t after, struct arena *mem,
+    Pb__HeldOrders **ret_orders) {
+    const char *url = arena_printf(mem, "%s/v1/orders?after=%llu", g->url, (unsigned long long)after);
+    const char *id = arena_printf(mem, "orders-%llu-%lld", (unsigned long long)after, (long long)chop_now_ms());
+    struct httpc_reply r;
+    TRY(send_signed(h, g, id, "GET", url, CHOP_BYTES(NULL, 0), mem, &r));
+    if (r.status != 200) return CHOP_FAIL(EPEER, NULL, "it answers %ld when asked for orders", r.status);
+    return pbjson_read(&pb__held_orders__descriptor, r.body, &PBJSON_LIMITS, mem, ret_orders);
 }

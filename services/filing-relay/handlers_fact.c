@@ -61,15 +61,44 @@ static chop_err add_fact(struct call *c, const Pb__Signed *s, const Pb__FactStat
         T_(f->grant_id), I_(f->number), B_(CHOP_BYTES(digest, 32)), B_(packed), I_(f->at));
 }
 
+/* ---- gap notices ---- */
+
+static chop_err skip(struct call *c, const Pb__FactStatement *f, const char *filing_id, const char *was) {
+    const char *next;
+    int64_t changed;
+    if (fsm_apply(&filing_fsm, was, "skip", &next)) {
+        log_line(LOG_ERROR, "gap notice without use", "registry", f->gap_registry, "fact", f->gap_fact_id, "state", was, NULL);
+        chop_detail_clear();
+        return NULL;
+    }
+    TRY(DB_DO_COUNT(c->db, &changed, "filing_skip", T_(filing_id), T_(next), T_(f->fact_id), I_(c->now)));
+    if (changed == 0) return CHOP_ERR(ESERIAL);
+    log_line(LOG_WARN, "lane goes on behind a gap", "registry", f->gap_registry, "seal", f->seal_id, "filing", filing_id,
+        "notice", f->fact_id, "by", f->member_id, NULL);
+    return DB_DO(c->db, "lane_resume", T_(f->gap_registry), T_(f->seal_id), I_(c->now));
+}
+
+/* For the registry that it names alone: the notice is sent in the dead filing's place, and the lane goes on behind it. */
+static chop_err take_notice(struct call *c, const Pb__FactStatement *f) {
+    struct db_rows *lane, *rows;
+    if (strcmp(f->kind, "gap") != 0) return NULL;
+    TRY(DB_QUERY(c->db, &lane, "lanes_lock", T_(f->gap_registry), T_(f->seal_id))); /* lanes before filings */
+    TRY(DB_QUERY(c->db, &rows, "filing_dead", T_(f->gap_registry), T_(f->seal_id), I_(f->gap_seq), T_(f->gap_fact_id)));
+    if (db_count(rows) > 0) return skip(c, f, db_text(rows, 0, 0), db_text(rows, 0, 1));
+    log_line(LOG_ERROR, "gap notice without use", "registry", f->gap_registry, "fact", f->gap_fact_id, "state", "", NULL);
+    return NULL;
+}
+
 EVENT_HANDLER(on_fact, Pb__FactFiled) {
     Pb__FactStatement *f;
     TRY(verify(c, in->fact, &f));
     TRY(add_fact(c, in->fact, f));
     struct wanted w = registries_of(c, in, f);
     if (arena_failed(c->mem)) return CHOP_ERR(EMEMORY);
-    if (!w.names[0]) return NULL;
+    if (!w.names[0]) return take_notice(c, f);
     TRY(DB_DO(c->db, "filings_add", T_(w.names), T_(w.ids), T_(f->fact_id), I_(c->now)));
     TRY(DB_DO(c->db, "lanes_wake", T_(w.names), T_(f->seal_id), I_(c->now)));
+    TRY(take_notice(c, f));
     chop_failpoint("filing.event.before");
     senders_hint(c->service);
     return NULL;

@@ -14,6 +14,7 @@ static const struct conf_row rows[] = {
     { .key = "TIMEOUT_MS", .type = CONF_INT, .offset = AT(timeout_ms), .fallback = "15000", .min = 100, .max = 60000, .doc = "of one exchange with a registry" },
     { .key = "RETRY_BASE_MS", .type = CONF_INT, .offset = AT(retry_base_ms), .fallback = "500", .min = 1, .max = 60000, .doc = "first pause after a failure; then 4, 20, 120, 600, 1800 times" },
     { .key = "POLL_MS", .type = CONF_INT, .offset = AT(poll_ms), .fallback = "500", .min = 1, .max = 10000, .doc = "how often an idle sender looks for work without a hint" },
+    { .key = "ORDERS_MS", .type = CONF_INT, .offset = AT(orders_ms), .fallback = "2000", .min = 10, .max = 600000, .doc = "how often each registry is asked for orders" },
     CONF_END,
 };
 
@@ -25,12 +26,14 @@ static const struct event_row events[] = {
 static chop_err start(struct app *app) {
     relay.app = app;
     TRY(registries_load(&relay));
-    return senders_start(&relay);
+    TRY(senders_start(&relay));
+    return pollers_start(&relay);
 }
 
 static void stop(struct app *app) {
     (void)app;
     senders_stop(&relay);
+    pollers_stop(&relay);
     arena_free(relay.mem);
     relay.mem = NULL;
 }

@@ -23,7 +23,7 @@ struct registry { /* one row of the registries file */
 struct relay_conf {
     const char *registries, *ca_file;
     bool allow_private, allow_http;
-    int64_t senders, timeout_ms, retry_base_ms, poll_ms;
+    int64_t senders, timeout_ms, retry_base_ms, poll_ms, orders_ms;
 };
 struct relay {
     struct relay_conf conf;
@@ -33,6 +33,8 @@ struct relay {
     size_t n_registries;
     struct sender *senders;
     size_t n_senders;
+    struct poller *pollers; /* one a registry that gives orders */
+    size_t n_pollers;
     pthread_mutex_t lock; /* guards hints and stopping */
     pthread_cond_t wake;
     uint64_t hints; /* counts events applied: there may be work */
@@ -54,3 +56,8 @@ chop_err senders_start(struct relay *r) CHOP_MUSTCHECK;
 void senders_stop(struct relay *r);
 /* After an event was applied (or is about to be committed): look for work soon. */
 void senders_hint(struct relay *r);
+
+/* ---- orders.c ---- */
+chop_err pollers_start(struct relay *r) CHOP_MUSTCHECK;
+/* After senders_stop, which says that the relay stops. */
+void pollers_stop(struct relay *r);

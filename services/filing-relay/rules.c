@@ -7,24 +7,28 @@
 
 #include <string.h>
 
-enum { WAITING, SENDING, UNKNOWN, RECEIPTED, DEAD };
+enum { WAITING, SENDING, UNKNOWN, RECEIPTED, DEAD, SKIPPED };
 
 static const struct fsm_state states[] = {
     [WAITING] = { "waiting", FSM_TO(SENDING) },
-    [SENDING] = { "sending", FSM_TO(SENDING) | FSM_TO(WAITING) | FSM_TO(UNKNOWN) | FSM_TO(RECEIPTED) | FSM_TO(DEAD) },
+    [SENDING] = { "sending", FSM_TO(SENDING) | FSM_TO(WAITING) | FSM_TO(UNKNOWN) | FSM_TO(RECEIPTED) | FSM_TO(DEAD) |
+        FSM_TO(SKIPPED) },
     [UNKNOWN] = { "unknown", FSM_TO(SENDING) },
     [RECEIPTED] = { "receipted", FSM_TO(WAITING) },
     [DEAD] = { "dead", FSM_TO(WAITING) },
+    [SKIPPED] = { "skipped", FSM_TO(WAITING) },
 };
 static const struct fsm_move moves[] = {
     /* From sending: whoever had claimed it is gone, and nobody knows how far it came. */
     { "claim", FSM_FROM(WAITING) | FSM_FROM(UNKNOWN) | FSM_FROM(SENDING), SENDING },
     { "receipt", FSM_FROM(SENDING), RECEIPTED },
+    { "notice", FSM_FROM(SENDING), SKIPPED }, /* the receipt of a gap notice that stands in the filing's place */
     { "retry", FSM_FROM(SENDING), WAITING },
     { "lose", FSM_FROM(SENDING), UNKNOWN },
     { "bury", FSM_FROM(SENDING), DEAD },
     { "replay", FSM_FROM(DEAD), WAITING },
-    { "refile", FSM_FROM(RECEIPTED), WAITING }, /* the registry lost what it had receipted */
+    { "skip", FSM_FROM(DEAD), WAITING }, /* from now on the gap notice is sent in its place */
+    { "refile", FSM_FROM(RECEIPTED) | FSM_FROM(SKIPPED), WAITING }, /* the registry lost what it had receipted */
 };
 const struct fsm filing_fsm = FSM("filing", states, moves);
 

@@ -5,7 +5,7 @@
 
 typedef struct Pb__ReceiptStatement Pb__ReceiptStatement;
 
-/* waiting, sending, unknown, receipted, dead; see docs/registry-protocol.md */
+/* waiting, sending, unknown, receipted, dead, skipped; see docs/registry-protocol.md */
 extern const struct fsm filing_fsm;
 
 enum outcome {          /* of one exchange with a registry */

@@ -29,7 +29,7 @@ struct sender {
 static void judge(struct sender *s, const struct trust *t, struct filing_claim *f) {
     if (f->answer.outcome != OUTCOME_RECEIPT) return;
     struct rules_expected expected = { .registry = s->registry->name, .fact_id = f->fact_id, .seal_id = f->seal_id,
-        .key = f->key, .seal_seq = f->seal_seq, .made_at = f->made_at };
+        .key = f->key, .seal_seq = f->fact_seq, .made_at = f->made_at };
     memcpy(expected.digest, f->digest.p, 32);
     if (!rules_check_receipt(t, f->answer.receipt, &expected, chop_now_ms(), s->mem, &f->receipt)) return;
     f->answer.outcome = OUTCOME_LIE;

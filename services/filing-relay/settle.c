@@ -50,6 +50,8 @@ static chop_err claim_filings(struct call *c, struct batch *b) {
             .number = (uint32_t)db_int(rows, i, 11),
             .organization_id = db_text(rows, i, 12),
             .made_at = db_int(rows, i, 13),
+            .fact_seq = (uint64_t)db_int(rows, i, 14),
+            .notice = db_bool(rows, i, 15),
         };
         f.lane = lane_of(b, f.seal_id);
         if (!f.lane || f.digest.n != 32) return CHOP_FAIL(EINTERNAL, NULL, "a claimed filing without lane or digest");
@@ -75,8 +77,11 @@ chop_err batch_claim(struct call *c, struct registry *g, size_t n, int64_t lease
 /* ---- settling: receipts ---- */
 
 static chop_err settle_receipt(struct call *c, struct batch *b, struct filing_claim *f) {
+    const char *state;
+    TRY(fsm_apply(&filing_fsm, "sending", f->notice ? "notice" : "receipt", &state));
     TRY(DB_DO(c->db, "filing_receipt", T_(f->filing_id), I_(f->exchanges), T_(f->receipt->number), B_(f->answer.receipt),
-        I_(c->now)));
+        I_(c->now), T_(state)));
+    if (f->notice) return NULL; /* nothing of this seal was filed by it: the notice's own receipt comes in its own place */
     Pb__FilingReceipted e = PB__FILING_RECEIPTED__INIT;
     e.registry = PB_STR(b->registry->name);
     TRY(PB_UNPACK(pb__signed, f->answer.receipt, c->mem, &e.receipt));

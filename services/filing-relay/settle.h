@@ -14,7 +14,9 @@ struct lane_claim {
 };
 struct filing_claim {
     const char *filing_id, *was, *seal_id, *key, *fact_id, *kind, *grant_id, *organization_id;
-    uint64_t seal_seq;
+    uint64_t seal_seq; /* the place in the seal */
+    uint64_t fact_seq; /* what the fact itself says: another one when a gap notice stands in */
+    bool notice;
     unsigned failures;
     int64_t made_at; /* the fact's */
     uint32_t number;

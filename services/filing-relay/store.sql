@@ -62,6 +62,18 @@ CREATE TABLE replay (
 );
 CREATE INDEX replay_by_filing ON replay (filing_id);
 
+-- migration: 2
+-- A gap notice stands in a dead filing's place: what is sent for that row is the notice then; skipped: it was receipted.
+ALTER TABLE filing ADD COLUMN notice_id text REFERENCES fact,
+    DROP CONSTRAINT filing_state_check,
+    ADD CHECK (state IN ('waiting', 'sending', 'unknown', 'receipted', 'dead', 'skipped'));
+
+-- How far each registry's orders were taken over into the outbox.
+CREATE TABLE order_place (
+    registry text PRIMARY KEY,
+    sequence bigint NOT NULL
+);
+
 -- query: fact_add
 INSERT INTO fact (fact_id, organization_id, seal_id, seal_seq, kind, grant_id, number, digest, statement, at)
 VALUES ($1, $2, $3, $4::bigint, $5, $6, $7::integer, $8::bytea, $9::bytea, $10::bigint)
@@ -100,14 +112,15 @@ WITH head AS (
     FROM unnest(string_to_array($2, ',')) s (seal_id)
     CROSS JOIN LATERAL (
         SELECT filing_id, state FROM filing
-        WHERE registry = $1 AND seal_id = s.seal_id AND state <> 'receipted' ORDER BY seal_seq LIMIT $3::bigint) f
+        WHERE registry = $1 AND seal_id = s.seal_id AND state <> 'receipted' AND state <> 'skipped' ORDER BY seal_seq LIMIT $3::bigint) f
 ), claimed AS (
     UPDATE filing f SET state = 'sending' FROM head h
     WHERE f.filing_id = h.filing_id AND h.was IN ('waiting', 'unknown', 'sending')
-    RETURNING f.filing_id, h.was, f.seal_id, f.seal_seq, f.idempotency_key, f.failures, f.fact_id
+    RETURNING f.filing_id, h.was, f.seal_id, f.seal_seq, f.idempotency_key, f.failures, f.notice_id IS NOT NULL AS notice,
+        coalesce(f.notice_id, f.fact_id) AS fact_id
 )
 SELECT c.filing_id, c.was, c.seal_id, c.seal_seq, c.idempotency_key, c.failures, c.fact_id, t.digest, t.statement, t.kind,
-       t.grant_id, t.number, t.organization_id, t.at
+       t.grant_id, t.number, t.organization_id, t.at, t.seal_seq, c.notice
 FROM claimed c JOIN fact t USING (fact_id) ORDER BY c.seal_id, c.seal_seq
 
 -- query: lanes_lock
@@ -115,8 +128,9 @@ SELECT seal_id, fence FROM lane
 WHERE registry = $1 AND seal_id = ANY (string_to_array($2, ',')) ORDER BY seal_id FOR UPDATE
 
 -- query: filing_receipt
-UPDATE filing SET state = 'receipted', attempts = attempts + $2::integer, failures = 0, last_error = '', number = $3,
-    receipt = $4::bytea, at = $5::bigint, next_at = 0
+-- Of one that is skipped, it stays known why.
+UPDATE filing SET state = $6, attempts = attempts + $2::integer, failures = 0, number = $3, receipt = $4::bytea,
+    at = $5::bigint, next_at = 0, last_error = CASE WHEN notice_id IS NULL THEN '' ELSE last_error END
 WHERE filing_id = $1 AND state = 'sending'
 
 -- query: filing_fail
@@ -135,7 +149,7 @@ UPDATE lane l SET lease_until = 0, due_at = CASE WHEN f.state <> 'dead' THEN f.n
 FROM unnest(string_to_array($2, ',')) s (seal_id)
 LEFT JOIN LATERAL (
     SELECT state, next_at FROM filing
-    WHERE registry = $1 AND seal_id = s.seal_id AND state <> 'receipted' ORDER BY seal_seq LIMIT 1) f ON true
+    WHERE registry = $1 AND seal_id = s.seal_id AND state <> 'receipted' AND state <> 'skipped' ORDER BY seal_seq LIMIT 1) f ON true
 WHERE l.registry = $1 AND l.seal_id = s.seal_id
 
 -- query: lanes_hurry
@@ -152,11 +166,12 @@ WHERE f.seal_id = $2 AND f.seal_seq >= $3::bigint AND f.seal_seq < $4::bigint OR
 SELECT 1 FROM fact WHERE seal_id = $1 AND seal_seq = $2::bigint
 
 -- query: filing_refile
-UPDATE filing SET state = 'waiting', next_at = 0, at = $2::bigint WHERE filing_id = $1 AND state = 'receipted'
+UPDATE filing SET state = 'waiting', next_at = 0, at = $2::bigint
+WHERE filing_id = $1 AND state IN ('receipted', 'skipped')
 
 -- query: registries_count
 SELECT registry, count(*) FILTER (WHERE state <> 'dead'), count(DISTINCT seal_id) FILTER (WHERE state = 'dead')
-FROM filing WHERE organization_id = $1 AND state <> 'receipted' GROUP BY registry
+FROM filing WHERE organization_id = $1 AND state <> 'receipted' AND state <> 'skipped' GROUP BY registry
 
 -- query: filings_list
 SELECT g.filing_id, g.registry, g.fact_id, f.kind, g.seal_id, g.seal_seq, g.state, g.attempts, g.last_error, g.number,
@@ -180,3 +195,22 @@ INSERT INTO replay (filing_id, member_id, member_name, reason, last_error, at) V
 
 -- query: lane_resume
 UPDATE lane SET stopped = false, due_at = $3::bigint WHERE registry = $1 AND seal_id = $2
+
+-- query: filing_dead
+SELECT filing_id, state, last_error FROM filing
+WHERE registry = $1 AND seal_id = $2 AND seal_seq = $3::bigint AND fact_id = $4 FOR UPDATE
+
+-- query: filing_skip
+-- The notice goes under a key of its own, for it comes again as the fact that it is.
+UPDATE filing f SET state = $2, notice_id = t.fact_id, failures = 0, at = $4::bigint, next_at = $4::bigint,
+    idempotency_key = encode(sha256(convert_to(
+        'chop/1/filing/' || f.registry || '/' || encode(t.digest, 'hex') || '/' || f.seal_seq, 'UTF8')), 'hex')
+FROM fact t WHERE f.filing_id = $1 AND f.state = 'dead' AND t.fact_id = $3
+
+-- query: order_place
+SELECT sequence FROM order_place WHERE registry = $1
+
+-- query: order_place_move
+-- Only from where it was: of two pollers one moves it.
+INSERT INTO order_place AS p (registry, sequence) VALUES ($1, $3::bigint)
+ON CONFLICT (registry) DO UPDATE SET sequence = $3::bigint WHERE p.sequence = $2::bigint
