@@ -83,7 +83,7 @@ static void test_number_states(void **state) {
     (void)state;
     static const struct allowed list[] = { { "reserved", "report_printed", "printed" },
         { "reserved", "report_spoiled", "spoiled" }, { "reserved", "report_refused", "returned" },
-        { "reserved", "report_interrupted", "interrupted" }, { "reserved", "settle_printed", "printed" },
+        { "reserved", "report_interrupted", "interrupted" }, { "reserved", "close_out", "returned" }, { "reserved", "settle_printed", "printed" },
         { "reserved", "settle_spoiled", "spoiled" }, { "interrupted", "settle_printed", "printed" },
         { "interrupted", "settle_spoiled", "spoiled" }, { "returned", "reserve", "reserved" },
         { "printed", "revoke", "revoked" } };
@@ -181,6 +181,46 @@ static void test_seal_change_fields(void **state) {
     is(rules_seal_change(&in, "active", "older", &next), ESTATE);
     in.action = (char *)(uintptr_t) "suspend";
     is(rules_seal_change(&in, "active", "", &next), EINVAL); /* a number belongs to register alone */
+}
+
+/* holders: of "police", "" (the unit), "tax", each where its letter stands in the text. */
+static void test_seal_orders(void **state) {
+    (void)state;
+    static const struct {
+        const char *action, *state, *holders, *next; /* next NULL: refused */
+        bool unit;
+    } rows[] = {
+        { "suspend", "active", "", "suspended", false }, { "suspend", "suspended", "", "suspended", true },
+        { "suspend", "suspended", "t", "suspended", false }, { "suspend", "suspended", "p", NULL, false },
+        { "suspend", "lost", "", NULL, false }, { "suspend", "draft", "", NULL, false },
+        { "resume", "suspended", "p", "active", false }, { "resume", "suspended", "", NULL, false },
+        { "resume", "suspended", "t", NULL, false }, { "resume", "suspended", "pt", "suspended", false },
+        { "resume", "suspended", "pu", "suspended", false }, { "resume", "active", "", NULL, false },
+        { "resume", "lost", "p", NULL, false }, { "report_lost", "active", "", "lost", false },
+        { "report_lost", "suspended", "p", "lost", false }, { "report_lost", "revoked", "", NULL, false },
+        { "revoke", "suspended", "pt", "revoked", false }, { "revoke", "destroyed", "", NULL, false },
+        { "destroy", "lost", "", NULL, false }, { "activate", "draft", "", NULL, false },
+        { "recover", "lost", "", NULL, false }, { "", "active", "", NULL, false },
+    };
+    for (size_t i = 0; i < CHOP_COUNT(rows); i++) {
+        const char *holders[3];
+        size_t n = 0;
+        struct order_effect x;
+        if (strchr(rows[i].holders, 'p')) holders[n++] = "police";
+        if (strchr(rows[i].holders, 'u')) holders[n++] = "";
+        if (strchr(rows[i].holders, 't')) holders[n++] = "tax";
+        chop_err e = rules_seal_order(rows[i].action, rows[i].state, "police", holders, n, &x);
+        if (!e != !!rows[i].next) fail_msg("%s %s %s", rows[i].action, rows[i].state, rows[i].holders);
+        if (e) continue;
+        assert_string_equal(x.next, rows[i].next);
+        assert_int_equal(x.unit, rows[i].unit);
+        assert_int_equal(x.hold, strcmp(rows[i].action, "suspend") == 0);
+        assert_int_equal(x.release, strcmp(rows[i].action, "resume") == 0);
+    }
+    const char *police[] = { "police" };
+    ok(rules_seal_holders("resume", NULL, 0));
+    is(rules_seal_holders("resume", police, 1), ESTATE);
+    ok(rules_seal_holders("report_lost", police, 1));
 }
 
 static void test_seal_usable(void **state) {
@@ -546,7 +586,7 @@ int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_seal_states), cmocka_unit_test(test_request_states),
         cmocka_unit_test(test_grant_states), cmocka_unit_test(test_number_states), cmocka_unit_test(test_fsm_valid),
         cmocka_unit_test(test_seal_code), cmocka_unit_test(test_seal_forms), cmocka_unit_test(test_seal_change_fields),
-        cmocka_unit_test(test_seal_usable), cmocka_unit_test(test_policy_defaults),
+        cmocka_unit_test(test_seal_usable), cmocka_unit_test(test_seal_orders), cmocka_unit_test(test_policy_defaults),
         cmocka_unit_test(test_policy_bounds), cmocka_unit_test(test_request_fields),
         cmocka_unit_test(test_request_expiry), cmocka_unit_test(test_approvers_exhaustive),
         cmocka_unit_test(test_approvers_any), cmocka_unit_test(test_decide_fields), cmocka_unit_test(test_terms),

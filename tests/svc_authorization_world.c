@@ -428,6 +428,14 @@ void world_report_message(const struct printer *signer, const Pb__Report *m) {
     produce(&producers[0], "printer-bridge.report.received", signer->id, received(signer, m));
 }
 
+void world_closeout(const struct printer *signer, const Pb__Closeout *m) {
+    Pb__CloseoutReceived *e = NEW(Pb__CloseoutReceived, pb__closeout_received);
+    WORKS(PB_UNPACK(pb__signed, printer_sign(signer, "closeout", m), fixture_mem(), &e->closeout));
+    e->printer_cert = signer->cert;
+    e->received_at = chop_now_ms();
+    produce(&producers[0], "printer-bridge.closeout.received", signer->id, e);
+}
+
 static Pb__Report *report_of(
     const struct printer *d, const Pb__AllotmentStatement *a, uint32_t number, const char *outcome) {
     Pb__Report *m = NEW(Pb__Report, pb__report);
@@ -481,6 +489,27 @@ void world_receipt(const char *registry, const Pb__Fact *fact, const char *key_p
     e.seal_id = fact->seal_id;
     WORKS(PB_UNPACK(pb__signed, fixture_sign(key_purpose, "receipt", &m), fixture_mem(), &e.receipt));
     produce(&producers[1], "filing-relay.filing.receipted", fact->seal_id, &e);
+}
+
+/* ---- registries' orders ---- */
+Pb__RegistryOrder *world_order(const char *seal_id, const char *action) {
+    static uint64_t sequence;
+    Pb__RegistryOrder *m = NEW(Pb__RegistryOrder, pb__registry_order);
+    m->order_id = TEXT(fixture_text("order-%llu", (unsigned long long)++sequence));
+    m->registry = TEXT("police");
+    m->sequence = sequence;
+    m->seal_id = TEXT(seal_id);
+    m->action = TEXT(action);
+    m->reason = TEXT("协助调查");
+    m->at = chop_now_ms();
+    return m;
+}
+
+void world_order_event(const char *from, const Pb__RegistryOrder *m, const char *key_purpose) {
+    Pb__OrderReceived e = PB__ORDER_RECEIVED__INIT;
+    e.registry = TEXT(from);
+    WORKS(PB_UNPACK(pb__signed, fixture_sign(key_purpose, "registry-order", m), fixture_mem(), &e.order));
+    produce(&producers[1], "filing-relay.order.received", from, &e);
 }
 
 /* ---- facts ---- */

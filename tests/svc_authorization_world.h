@@ -98,8 +98,13 @@ void world_report_later(const struct printer *d, const Pb__AllotmentStatement *a
 void world_announce_reports(void);
 void world_wait_reports(void);
 void world_report_message(const struct printer *signer, const Pb__Report *m);
+/* A printer's signed close-out, as the bridge's event; waits until it was taken. */
+void world_closeout(const struct printer *signer, const Pb__Closeout *m);
 /* The receipt of a registry, as the relay's event. */
 void world_receipt(const char *registry, const Pb__Fact *fact, const char *key_purpose);
+/* A registry's order as the relay's event; `from` is what the relay says, the key's purpose is the signer. */
+Pb__RegistryOrder *world_order(const char *seal_id, const char *action);
+void world_order_event(const char *from, const Pb__RegistryOrder *m, const char *key_purpose);
 const char *world_number_state(const char *grant_id, uint32_t number);
 
 int64_t world_count(const char *sql);

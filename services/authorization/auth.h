@@ -55,7 +55,7 @@ struct act_kind {
     chop_err (*commit)(struct commit *k, const void *params);
 };
 extern const struct act_kind kind_request, kind_decide, kind_sign, kind_print, kind_withdraw, kind_cancel, kind_settle,
-    kind_revoke, kind_seal_create, kind_seal_change, kind_policy_put, kind_specimen_put;
+    kind_revoke, kind_seal_create, kind_seal_change, kind_policy_put, kind_specimen_put, kind_gap;
 
 chop_err act_handle_prepare(struct call *c, const void *in, void *out) CHOP_MUSTCHECK;
 chop_err act_handle_commit(struct call *c, const void *in, void *out) CHOP_MUSTCHECK;
@@ -175,6 +175,16 @@ chop_err fact_file(struct call *c, struct fact *f, struct seal *s, const char *a
 chop_err settled_publish(
     struct call *c, const struct spot *s, const char *state, const char *reason, Pb__Signed *evidence) CHOP_MUSTCHECK;
 
+/* The facts and events of a seal's new state and of a revoked impression, for acts and registries' orders alike; f says
+ * who acted. The seal's row, and the number's, are locked. */
+chop_err seal_tell(struct call *c, struct seal *s, struct fact *f, const char *reason, const char *act_id) CHOP_MUSTCHECK;
+chop_err spot_fact(struct call *c, const char *kind, const struct spot *s, const char *detail, struct fact *f)
+    CHOP_MUSTCHECK;
+chop_err spot_revoke(struct call *c, struct spot *s, struct fact *f, const char *next, const char *reason,
+    const char *by, const char *act_id) CHOP_MUSTCHECK;
+/* Who holds the seal suspended; rules_seal.h. */
+chop_err seal_holders(struct call *c, const char *seal_id, const char ***ret_holders, size_t *ret_n) CHOP_MUSTCHECK;
+
 /* A signed statement of this service, unpacked and packed. */
 chop_err auth_sign(struct call *c, const char *type, const void *message, struct arena *mem, Pb__Signed **ret_signed,
     struct chop_bytes *ret_packed, uint8_t ret_digest[32]) CHOP_MUSTCHECK;
@@ -201,3 +211,4 @@ chop_err file_check(struct call *c, const struct actor *who, const char *file_id
 
 chop_err report_event(struct call *c, const void *message, const Pb__Event *event) CHOP_MUSTCHECK;
 chop_err receipt_event(struct call *c, const void *message, const Pb__Event *event) CHOP_MUSTCHECK;
+chop_err order_event(struct call *c, const void *message, const Pb__Event *event) CHOP_MUSTCHECK;

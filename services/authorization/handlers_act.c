@@ -16,9 +16,10 @@ static const struct act_kind *const kinds[] = { [1] = &kind_request,
     &kind_seal_create,
     &kind_seal_change,
     &kind_policy_put,
-    &kind_specimen_put };
+    &kind_specimen_put,
+    &kind_gap };
 enum { CONTENT_CASE_OFFSET = PB__ACT_CONTENT__PARAMS_REQUEST - PB__PREPARE_ACT_REQUEST__PARAMS_REQUEST };
-_Static_assert(PB__ACT_CONTENT__PARAMS_SPECIMEN_PUT - CONTENT_CASE_OFFSET == CHOP_COUNT(kinds) - 1, "one row a kind");
+_Static_assert(PB__ACT_CONTENT__PARAMS_GAP - CONTENT_CASE_OFFSET == CHOP_COUNT(kinds) - 1, "one row a kind");
 
 bool actor_has_role(const struct actor *a, const char *role) {
     return rules_list_has(a->roles, a->n_roles, role);

@@ -90,22 +90,25 @@ static chop_err seal_store(
     return DB_DO(c->db, "policy_add", T_(s->seal_id), B_(s->policy_packed), T_(k->act->act_id), I_(c->now));
 }
 
-/* A seal's state as a fact of its own and as an event. */
-static chop_err tell_state(const struct commit *k, struct seal *s, const char *reason) {
-    struct fact f = fact_new("seal-state");
+chop_err seal_tell(struct call *c, struct seal *s, struct fact *f, const char *reason, const char *act_id) {
     bool sample;
-    TRY(fact_by(k->c, &f, &k->who, k->act));
-    f.statement.detail = *reason ? arena_printf(k->c->mem, "%s: %s", s->state, reason) : PB_STR(s->state);
-    f.statement.artwork_digest = PB_BIN(seal_artwork(s, &sample));
-    TRY(fact_file(k->c, &f, s, k->act->act_id));
+    f->statement.detail = *reason ? arena_printf(c->mem, "%s: %s", s->state, reason) : PB_STR(s->state);
+    f->statement.artwork_digest = PB_BIN(seal_artwork(s, &sample));
+    TRY(fact_file(c, f, s, act_id));
     Pb__SealChanged e = PB__SEAL_CHANGED__INIT;
     e.seal_id = PB_STR(s->seal_id);
     e.state = PB_STR(s->state);
     e.name = PB_STR(s->name);
     e.organization_id = PB_STR(s->organization_id);
-    e.at = k->c->now;
-    e.fact = f.message;
-    return outbox_put(k->c, "authorization.seal.changed", s->seal_id, &e);
+    e.at = c->now;
+    e.fact = f->message;
+    return outbox_put(c, "authorization.seal.changed", s->seal_id, &e);
+}
+
+static chop_err tell_state(const struct commit *k, struct seal *s, const char *reason) {
+    struct fact f = fact_new("seal-state");
+    TRY(fact_by(k->c, &f, &k->who, k->act));
+    return seal_tell(k->c, s, &f, reason, k->act->act_id);
 }
 
 static chop_err answer_seal(const struct commit *k, const struct seal *s) {
@@ -148,13 +151,33 @@ static chop_err create_commit(struct commit *k, const void *params) {
 const struct act_kind kind_seal_create = { "seal-create", "admin", create_prepare, create_commit };
 
 /* ---- change ---- */
+chop_err seal_holders(struct call *c, const char *seal_id, const char ***ret_holders, size_t *ret_n) {
+    struct db_rows *r;
+    TRY(DB_QUERY(c->db, &r, "hold_list", T_(seal_id)));
+    const char **list = ARENA_ARRAY(c->mem, const char *, db_count(r) + 1);
+    if (!list) return CHOP_ERR(EMEMORY);
+    for (size_t i = 0; i < db_count(r); i++)
+        list[i] = db_text(r, i, 0);
+    *ret_holders = list;
+    *ret_n = db_count(r);
+    return NULL;
+}
+
+static chop_err change_check(struct call *c, const Pb__SealChange *in, const struct seal *s, const char **ret_next) {
+    const char **holders;
+    size_t n;
+    TRY(rules_seal_change(in, s->state, s->filing_number, ret_next));
+    TRY(seal_holders(c, s->seal_id, &holders, &n));
+    return rules_seal_holders(in->action, holders, n);
+}
+
 static chop_err change_prepare(struct prep *p, const void *params) {
     const Pb__SealChange *in = params;
     const char *next;
     struct seal s;
     bool sample;
     TRY(seal_load(p->c, "seal_get", in->seal_id, p->who.organization_id, &s));
-    TRY(rules_seal_change(in, s.state, s.filing_number, &next));
+    TRY(change_check(p->c, in, &s, &next));
     p->content->seal_name = PB_STR(s.name);
     p->content->seal_code = PB_STR(s.code);
     p->content->artwork_digest = arena_hex(p->c->mem, seal_artwork(&s, &sample));
@@ -170,7 +193,7 @@ static chop_err change_commit(struct commit *k, const void *params) {
     int64_t moved;
     TRY(seal_load(k->c, "seal_lock", in->seal_id, k->who.organization_id, &s));
     TRY(commit_policy(k, s.policy));
-    TRY(rules_seal_change(in, s.state, s.filing_number, &next));
+    TRY(change_check(k->c, in, &s, &next));
     const char *number = *in->filing_number ? in->filing_number : s.filing_number;
     TRY(DB_DO_COUNT(k->c->db, &moved, "seal_change", T_(s.seal_id), T_(s.state), T_(next), T_(number)));
     if (moved != 1) return CHOP_FAIL(ESTATE, NULL, "the seal changed meanwhile");

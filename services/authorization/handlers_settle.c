@@ -38,13 +38,11 @@ static chop_err spot_visible(
     return spot_lock(c, grant_id, number, who->organization_id, ret_spot);
 }
 
-static chop_err fact_of_spot(
-    const struct commit *k, const char *kind, const struct spot *s, const char *detail, struct fact *f) {
+chop_err spot_fact(struct call *c, const char *kind, const struct spot *s, const char *detail, struct fact *f) {
     Pb__GrantStatement *g;
     *f = fact_new(kind);
     Pb__FactStatement *m = &f->statement;
-    TRY(grant_statement(k->c, s->grant.statement, &g));
-    TRY(fact_by(k->c, f, &k->who, k->act));
+    TRY(grant_statement(c, s->grant.statement, &g));
     m->request_id = PB_STR(s->grant.request_id);
     m->grant_id = PB_STR(s->grant.grant_id);
     m->allotment_id = s->number->allotment_id;
@@ -55,6 +53,12 @@ static chop_err fact_of_spot(
     m->copies = g->copies;
     m->detail = PB_STR(detail);
     return NULL;
+}
+
+static chop_err fact_of_spot(
+    const struct commit *k, const char *kind, const struct spot *s, const char *detail, struct fact *f) {
+    TRY(spot_fact(k->c, kind, s, detail, f));
+    return fact_by(k->c, f, &k->who, k->act);
 }
 
 static chop_err number_move(struct call *c, struct spot *s, const char *next, const char *reason) {
@@ -130,16 +134,26 @@ static chop_err revoke_prepare(struct prep *p, const void *params) {
     return show(p, &s.grant, &s.seal);
 }
 
-static chop_err revoke_statement(const struct commit *k, const Pb__Revoke *in, Pb__Signed **ret_signed) {
+static chop_err revoke_statement(
+    struct call *c, const struct spot *s, const char *reason, const char *by, Pb__Signed **ret_signed) {
     Pb__RevocationStatement m = PB__REVOCATION_STATEMENT__INIT;
     struct chop_bytes packed;
     uint8_t digest[32];
-    m.grant_id = in->grant_id;
-    m.number = in->number;
-    m.reason = in->reason;
-    m.at = k->c->now;
-    m.member_name = PB_STR(k->who.member_name);
-    return auth_sign(k->c, "revocation", &m, k->c->mem, ret_signed, &packed, digest);
+    m.grant_id = PB_STR(s->grant.grant_id);
+    m.number = s->number->number;
+    m.reason = PB_STR(reason);
+    m.at = c->now;
+    m.member_name = PB_STR(by);
+    return auth_sign(c, "revocation", &m, c->mem, ret_signed, &packed, digest);
+}
+
+chop_err spot_revoke(struct call *c, struct spot *s, struct fact *f, const char *next, const char *reason,
+    const char *by, const char *act_id) {
+    Pb__Signed *revocation;
+    TRY(number_move(c, s, next, reason));
+    TRY(fact_file(c, f, &s->seal, act_id));
+    TRY(revoke_statement(c, s, reason, by, &revocation));
+    return settled_publish(c, s, next, reason, revocation);
 }
 
 static chop_err revoke_commit(struct commit *k, const void *params) {
@@ -147,16 +161,12 @@ static chop_err revoke_commit(struct commit *k, const void *params) {
     struct spot s;
     struct fact f;
     const char *next;
-    Pb__Signed *revocation;
     TRY(spot_lock(k->c, in->grant_id, in->number, k->who.organization_id, &s));
     TRY(check_bound(k, &s.grant));
     TRY(commit_policy(k, s.seal.policy));
     TRY(check_revoke(in, &s, &next));
-    TRY(number_move(k->c, &s, next, in->reason));
     TRY(fact_of_spot(k, "impression-revoked", &s, in->reason, &f));
-    TRY(fact_file(k->c, &f, &s.seal, k->act->act_id));
-    TRY(revoke_statement(k, in, &revocation));
-    TRY(settled_publish(k->c, &s, next, in->reason, revocation));
+    TRY(spot_revoke(k->c, &s, &f, next, in->reason, k->who.member_name, k->act->act_id));
     return answer(k, &s.grant, s.seal.state);
 }
 const struct act_kind kind_revoke = { "revoke", "manager,admin", revoke_prepare, revoke_commit };

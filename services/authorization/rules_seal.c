@@ -120,3 +120,36 @@ chop_err rules_seal_change(
     if (registers && *filing_number) return CHOP_FAIL(ESTATE, NULL, "the seal has a filing number already");
     return fsm_apply(&seal_fsm, state, in->action, ret_next);
 }
+
+/* ---- registries' orders ---- */
+
+static bool holds(const char *const *holders, size_t n, const char *registry) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(holders[i], registry) == 0) return true;
+    return false;
+}
+
+chop_err rules_seal_order(const char *action, const char *state, const char *registry, const char *const *holders,
+    size_t n_holders, struct order_effect *ret_effect) {
+    const bool held = holds(holders, n_holders, registry), suspend = strcmp(action, "suspend") == 0,
+               resume = strcmp(action, "resume") == 0;
+    struct order_effect x = { .hold = suspend, .release = resume };
+    if (!suspend && !resume && strcmp(action, "report_lost") != 0 && strcmp(action, "revoke") != 0)
+        return CHOP_FAIL(EINVAL, "action", "is not a registry's to order");
+    if (suspend && held) return CHOP_FAIL(ESTATE, NULL, "the seal is suspended by its order already");
+    if (resume && !held) return CHOP_FAIL(ESTATE, NULL, "the seal is not suspended by its order");
+    /* Suspended by somebody else: the state stays, and now it takes both to lift it. */
+    if ((suspend && strcmp(state, "suspended") == 0) || (resume && n_holders > 1 && strcmp(state, "suspended") == 0)) {
+        x.next = "suspended";
+        x.unit = suspend && n_holders == 0;
+    } else {
+        TRY(fsm_apply(&seal_fsm, state, action, &x.next));
+    }
+    *ret_effect = x;
+    return NULL;
+}
+
+chop_err rules_seal_holders(const char *action, const char *const *holders, size_t n_holders) {
+    if (n_holders == 0 || strcmp(action, "resume") != 0) return NULL;
+    return CHOP_FAIL(ESTATE, NULL, "the seal is suspended by order of %s", *holders[n_holders - 1] ? holders[n_holders - 1] : "a registry");
+}

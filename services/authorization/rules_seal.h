@@ -29,6 +29,17 @@ chop_err rules_seal_create(const Pb__SealCreate *in, const struct seal_form **re
 
 /* What printing would need: active, and artwork that may be shown. `uploaded`: there is no SAMPLE version. */
 chop_err rules_seal_usable(const char *state, const char *filing_number, bool uploaded) CHOP_MUSTCHECK;
+/* Who may lift a suspension: each registry that ordered it holds the seal; "" among the holders is the unit, where it had
+ * suspended the seal itself before. Without holders a suspension is the unit's alone. */
+struct order_effect {
+    const char *next;           /* the seal's state */
+    bool hold, release, unit;   /* the registry becomes, is no longer a holder; the unit becomes one too */
+};
+/* What a registry's suspend, resume, report_lost or revoke does; EINVAL for another action, ESTATE where it may not. */
+chop_err rules_seal_order(const char *action, const char *state, const char *registry, const char *const *holders,
+    size_t n_holders, struct order_effect *ret_effect) CHOP_MUSTCHECK;
+/* The unit lifts its own suspensions only: ESTATE for "resume" while there are holders. */
+chop_err rules_seal_holders(const char *action, const char *const *holders, size_t n_holders) CHOP_MUSTCHECK;
 /* The state after the action of a SealChange, with its fields checked against the seal's filing number. */
 chop_err rules_seal_change(
     const Pb__SealChange *in, const char *state, const char *filing_number, const char **ret_next) CHOP_MUSTCHECK;

@@ -246,6 +246,61 @@ WHERE seal_id = $1 AND organization_id = $2 AND seal_seq > $3 ORDER BY seal_seq 
 SELECT fact_id, kind, seal_id, seal_seq, at, grant_id, number, statement, digest FROM fact
 WHERE grant_id = $1 AND grant_id <> '' AND organization_id = $2 AND seal_seq > $3 ORDER BY seal_seq LIMIT $4::bigint
 
+-- ---- registries' orders, gaps ----
+-- migration: 3
+-- Each order once, with what became of it.
+CREATE TABLE registry_order (
+    registry text NOT NULL,
+    order_id text NOT NULL,
+    sequence bigint NOT NULL,
+    seal_id text NOT NULL, -- empty: none that the registry may order about
+    action text NOT NULL,
+    outcome text NOT NULL, -- applied, refused
+    error text NOT NULL DEFAULT '',
+    digest bytea NOT NULL CHECK (length(digest) = 32),
+    statement bytea NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (registry, order_id)
+);
+-- Who holds a suspended seal besides the unit; see rules_seal.h.
+CREATE TABLE seal_hold (
+    seal_id text NOT NULL REFERENCES seal,
+    registry text NOT NULL,
+    order_id text NOT NULL,
+    at bigint NOT NULL,
+    PRIMARY KEY (seal_id, registry)
+);
+
+-- query: order_seal
+SELECT seal_id, organization_id FROM seal WHERE seal_id = $1 OR code = $2
+
+-- query: order_add
+INSERT INTO registry_order (registry, order_id, sequence, seal_id, action, outcome, digest, statement, at)
+VALUES ($1, $2, $3, $4, $5, 'applied', $6, $7, $8) ON CONFLICT DO NOTHING
+
+-- query: order_same
+SELECT 1 FROM registry_order WHERE registry = $1 AND order_id = $2 AND digest = $3
+
+-- query: order_refuse
+UPDATE registry_order SET outcome = 'refused', error = $3 WHERE registry = $1 AND order_id = $2
+
+-- query: hold_list
+SELECT registry FROM seal_hold WHERE seal_id = $1 ORDER BY registry
+
+-- query: hold_add
+INSERT INTO seal_hold (seal_id, registry, order_id, at) VALUES ($1, $2, $3, $4)
+
+-- query: hold_end
+-- What the unit suspended before stays its own to lift.
+DELETE FROM seal_hold WHERE seal_id = $1
+    AND (registry = $2 OR (registry = '' AND NOT EXISTS (
+        SELECT 1 FROM seal_hold h WHERE h.seal_id = $1 AND h.registry NOT IN ('', $2))))
+
+-- query: fact_find
+SELECT fact_id, seal_seq, digest FROM fact WHERE seal_id = $1 AND organization_id = $2
+    AND ($3::text = '' OR fact_id = $3::text) AND ($4::bigint = 0 OR seal_seq = $4::bigint)
+    AND ($3::text <> '' OR $4::bigint <> 0)
+
 -- ---- specimens ----
 -- query: specimen_add
 INSERT INTO specimen (organization_id, member_id, digest, member_name, sealed, act_id, created_at)
