@@ -18,6 +18,7 @@ struct registry { /* one row of the registries file */
     /* an outage is noticed once for all of its senders */
     _Atomic int64_t paused_until; /* chop_mono_ns; 0: well */
     _Atomic unsigned outages;     /* failures in a row */
+    uint64_t calls;               /* under the relay's lock: a sender found more than it takes */
     struct metric *receipted, *failed, *died;
 };
 struct relay_conf {

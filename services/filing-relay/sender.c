@@ -20,6 +20,7 @@ struct sender {
     struct arena *mem;
     struct httpc *http;
     size_t batch; /* lanes to claim: grows while they fit the window */
+    bool first;   /* of its registry's: the one that looks when hinted; the others when it finds more than it takes */
     uint64_t hints_seen;
     bool outbox_runs; /* known by a first hint: senders begin before the outbox does, which finds their rows by itself */
 };
@@ -79,6 +80,14 @@ static chop_err note_health(struct sender *s) {
 
 /* ---- one batch ---- */
 
+static void call_help(struct sender *s) {
+    struct relay *r = s->relay;
+    (void)pthread_mutex_lock(&r->lock);
+    s->registry->calls++;
+    (void)pthread_cond_broadcast(&r->wake);
+    (void)pthread_mutex_unlock(&r->lock);
+}
+
 /* In each lane in order; a lane that fails goes no further, and an outage ends the batch. True when all were tried. */
 static bool send_batch(struct sender *s, const struct trust *t, struct batch *b, bool *ret_outage) {
     int64_t until = chop_mono_ns() + WINDOW_NS;
@@ -108,6 +117,7 @@ static chop_err run_batch(struct sender *s, bool *ret_worked) {
     TRY(batch_claim(&c, s->registry, s->batch, lease_ms, &b));
     *ret_worked = b.n_lanes > 0;
     if (b.n_lanes == 0) return NULL;
+    if (b.n_lanes == s->batch) call_help(s);
     adapt(s, send_batch(s, c.trust, &b, &outage), b.n_lanes);
     c.now = chop_now_ms();
     TRY(batch_settle(&c, r, &b));
@@ -133,10 +143,11 @@ static bool wait_for_work(struct sender *s, int64_t ms, bool heed_hints) {
     until.tv_nsec = ns % 1000000000;
     (void)pthread_mutex_lock(&r->lock);
     int rc = 0;
-    while (!r->stopping && rc == 0 && !(heed_hints && r->hints != s->hints_seen))
+    const uint64_t *hints = s->first ? &r->hints : &s->registry->calls;
+    while (!r->stopping && rc == 0 && !(heed_hints && *hints != s->hints_seen))
         rc = pthread_cond_timedwait(&r->wake, &r->lock, &until);
-    bool hinted = r->hints != s->hints_seen;
-    s->hints_seen = r->hints;
+    bool hinted = *hints != s->hints_seen;
+    s->hints_seen = *hints;
     (void)pthread_mutex_unlock(&r->lock);
     return hinted;
 }
@@ -166,7 +177,7 @@ static void *send_all(void *arg) {
             idle_ms = 1;
             continue;
         }
-        idle_ms = 2 * idle_ms < s->relay->conf.poll_ms && !e ? 2 * idle_ms : s->relay->conf.poll_ms;
+        idle_ms = 2 * idle_ms < s->relay->conf.poll_ms && !e && s->first ? 2 * idle_ms : s->relay->conf.poll_ms;
         if (wait_for_work(s, paused ? paused : idle_ms, !paused)) idle_ms = 1;
     }
     return NULL;
@@ -179,8 +190,8 @@ void senders_hint(struct relay *r) {
     (void)pthread_mutex_unlock(&r->lock);
 }
 
-static chop_err sender_start(struct relay *r, struct sender *s, struct registry *g) {
-    *s = (struct sender){ .relay = r, .registry = g, .batch = 4 };
+static chop_err sender_start(struct relay *r, struct sender *s, struct registry *g, bool first) {
+    *s = (struct sender){ .relay = r, .registry = g, .batch = 4, .first = first };
     struct httpc_options o = { .allow_private = r->conf.allow_private, .allow_http = r->conf.allow_http,
         .ca_file = r->conf.ca_file[0] ? r->conf.ca_file : NULL, .timeout_ms = (long)r->conf.timeout_ms,
         .max_reply = REPLY_MAX };
@@ -203,7 +214,7 @@ chop_err senders_start(struct relay *r) {
     if (!r->senders) return CHOP_ERR(EMEMORY);
     for (; r->n_senders < all; r->n_senders++) {
         struct sender *s = &r->senders[r->n_senders];
-        chop_err e = sender_start(r, s, &r->registries[r->n_senders / each]);
+        chop_err e = sender_start(r, s, &r->registries[r->n_senders / each], r->n_senders % each == 0);
         if (!e) continue;
         sender_free(s);
         return e;
