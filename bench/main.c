@@ -44,7 +44,10 @@ static bool results_write(const char *path) {
 struct world *bench_world(struct bench *b) {
     static const char *const env[] = { "CHOP_GATEWAY_ADDRESS_RATE=0", "CHOP_GATEWAY_SESSION_RATE=0",
         "CHOP_GATEWAY_CONNECTIONS_PER_ADDRESS=0", NULL };
-    if (!*stack_dir()) stack_start("bench", bin, env);
+    if (!*stack_dir()) {
+        stack_start("bench", bin, env);
+        stack_devices_apart();
+    }
     if (!b->has_world) world_make(&b->world, "bench", world_seal_code(), "null");
     b->has_world = true;
     return &b->world;

@@ -42,7 +42,7 @@ static void real_mark(struct world *w, char token[32], char serial[32]) {
     must(print_start(w->a, &w->user, grant_id, w->printer.id, 1, &j), "print");
     (void)snprintf(token, 32, "%s", j->marks[0]->token);
     (void)snprintf(serial, 32, "%s", j->marks[0]->serial);
-    must(job_wait(w->a, &w->user, j->job_id, 10000, &j), "job");
+    must(job_wait(w->a, &w->user, j->job_id, 10000, 20, &j), "job");
     must(verify_until(w->a, token, NULL, "genuine", 5000, &v), "verdict");
     if (!world_filed(w, grant_id, 3, 10000)) must(CHOP_ERR(ETIMEOUT), "filings");
     nap_ms(1500); /* the receipts come round to verification */

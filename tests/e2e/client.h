@@ -123,8 +123,9 @@ chop_err print_submit(struct api *a, const struct person *user, const struct pri
 /* All of it. */
 chop_err print_start(struct api *a, const struct person *user, const char *grant_id, const char *printer_id,
     uint32_t count, Pb__Job **ret) CHOP_MUSTCHECK;
-/* Until every number has an outcome. ETIMEOUT. */
-chop_err job_wait(struct api *a, const struct person *user, const char *job_id, int ms, Pb__Job **ret) CHOP_MUSTCHECK;
+/* Until every number has an outcome, looking each look_ms. ETIMEOUT. */
+chop_err job_wait(struct api *a, const struct person *user, const char *job_id, int ms, int look_ms, Pb__Job **ret)
+    CHOP_MUSTCHECK;
 chop_err grant_get(struct api *a, const struct person *p, const char *grant_id, Pb__Grant **ret) CHOP_MUSTCHECK;
 
 chop_err verify_mark(struct api *a, const char *mark, const char *cipher, Pb__Verdict **ret) CHOP_MUSTCHECK;

@@ -31,7 +31,7 @@ static void whole_job(void **state) {
     assert_int_equal(j->n_marks, 1);
     char id[CHOP_ID_MAX];
     (void)snprintf(id, sizeof id, "%s", j->job_id);
-    assert_ok(job_wait(world.a, &world.user, id, 10000, &j));
+    assert_ok(job_wait(world.a, &world.user, id, 10000, 20, &j));
     assert_string_equal(j->numbers[0]->state, "printed");
     job = keep(j);
     assert_int_equal(printer_inks(&world.printer, job->marks[0]->token), 1);

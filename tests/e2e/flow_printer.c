@@ -23,7 +23,7 @@ static void an_order_works_once(void **state) {
     nap_ms(2);
     assert_ok(print_commit(world.a, &world.user, &p));
     assert_code(print_submit(world.a, &world.user, &p, &other), EUSED);
-    assert_ok(job_wait(world.a, &world.user, first->job_id, 10000, &first));
+    assert_ok(job_wait(world.a, &world.user, first->job_id, 10000, 20, &first));
     assert_int_equal(printer_inks(&world.printer, p.allotment_id), 1);
 }
 
@@ -45,7 +45,7 @@ static void an_order_is_the_terminals_own(void **state) {
     p.order.order = order;
     assert_code(print_submit(world.a, &world.manager, &p, &j), EDENIED);
     assert_ok(print_submit(world.a, &world.user, &p, &j));
-    assert_ok(job_wait(world.a, &world.user, j->job_id, 10000, &j));
+    assert_ok(job_wait(world.a, &world.user, j->job_id, 10000, 20, &j));
 }
 
 /* mosquitto's own clients; `who` is the stem of a certificate's files. */
@@ -67,7 +67,7 @@ static void a_replayed_envelope_prints_nothing(void **state) {
     nap_ms(300);
     flow_grant(1, id);
     assert_ok(print_start(world.a, &world.user, id, world.printer.id, 1, &j));
-    assert_ok(job_wait(world.a, &world.user, j->job_id, 10000, &j));
+    assert_ok(job_wait(world.a, &world.user, j->job_id, 10000, 20, &j));
     assert_int_equal(fixture_wait(ear), 0);
     int before = printer_inks(&world.printer, "");
     (void)stack_output("%s -t %s -f %s", mqtt("mosquitto_pub", stack_text("%s/keys/bridge.crt", stack_dir()),
@@ -90,14 +90,14 @@ static void an_unpaired_terminal_is_refused(void **state) {
     char token[32], job_id[CHOP_ID_MAX];
     (void)snprintf(token, sizeof token, "%s", j->marks[0]->token);
     (void)snprintf(job_id, sizeof job_id, "%s", j->job_id);
-    assert_ok(job_wait(world.a, &stranger, job_id, 10000, &j));
+    assert_ok(job_wait(world.a, &stranger, job_id, 10000, 20, &j));
     assert_string_equal(j->numbers[0]->state, "returned");
     assert_string_equal(j->numbers[0]->reason, "EUNPAIRED");
     assert_int_equal(printer_inks(&world.printer, token), 0);
     /* The number is free again, and works once the printer knows the terminal. */
     printer_accept(world.a, &world.printer, &stranger);
     assert_ok(print_start(world.a, &stranger, id, world.printer.id, 1, &j));
-    assert_ok(job_wait(world.a, &stranger, j->job_id, 10000, &j));
+    assert_ok(job_wait(world.a, &stranger, j->job_id, 10000, 20, &j));
     assert_string_equal(j->numbers[0]->state, "printed");
     person_done(&stranger);
 }

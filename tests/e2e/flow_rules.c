@@ -75,7 +75,7 @@ static void overrun_is_refused(void **state) {
     assert_ok(print_commit(world.a, &world.user, &first));
     assert_code(print_commit(world.a, &world.user, &second), EOVERRUN);
     assert_ok(print_submit(world.a, &world.user, &first, &j));
-    assert_ok(job_wait(world.a, &world.user, j->job_id, 15000, &j));
+    assert_ok(job_wait(world.a, &world.user, j->job_id, 15000, 20, &j));
     assert_int_equal(j->n_numbers, 2);
 }
 
@@ -100,7 +100,7 @@ static void *print_one(void *arg) {
     if (p->e) return NULL;
     (void)snprintf(p->token, sizeof p->token, "%s", j->marks[0]->token);
     (void)snprintf(p->job_id, sizeof p->job_id, "%s", j->job_id);
-    p->e = job_wait(a, &world.user, p->job_id, 20000, &j);
+    p->e = job_wait(a, &world.user, p->job_id, 20000, 20, &j);
     return NULL;
 }
 
@@ -209,7 +209,7 @@ static void an_ordered_signature_is_printed(void **state) {
     assert_ok(request_decide(world.a, &world.manager, id, "approve", world.manager.member_id, &r));
     (void)snprintf(grant_id, sizeof grant_id, "%s", r->grant_id);
     assert_ok(print_start(world.a, &world.user, grant_id, world.printer.id, 1, &j));
-    assert_ok(job_wait(world.a, &world.user, j->job_id, 10000, &j));
+    assert_ok(job_wait(world.a, &world.user, j->job_id, 10000, 20, &j));
     assert_string_equal(j->numbers[0]->state, "printed");
     assert_ok(verify_until(world.a, j->marks[0]->token, j->marks[0]->cipher, "genuine", 3000, &v));
     assert_string_equal(v->signature_name, "李四");
@@ -248,7 +248,7 @@ static void another_organization_sees_nothing(void **state) {
     request_new(1, request_id);
     flow_grant(1, id);
     assert_ok(print_start(world.a, &world.user, id, world.printer.id, 1, &own));
-    assert_ok(job_wait(world.a, &world.user, own->job_id, 10000, &own));
+    assert_ok(job_wait(world.a, &world.user, own->job_id, 10000, 20, &own));
     const char *t = stranger.token;
     assert_code(API(world.a, "GET", stack_text("/v1/requests/%s", request_id), t, NULL, pb__request, &r), ENOTFOUND);
     assert_code(API(world.a, "GET", stack_text("/v1/grants/%s", id), t, NULL, pb__grant, &g), ENOTFOUND);

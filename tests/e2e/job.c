@@ -239,7 +239,7 @@ chop_err print_start(struct api *a, const struct person *user, const char *grant
     return print_submit(a, user, &p, ret);
 }
 
-chop_err job_wait(struct api *a, const struct person *user, const char *job_id, int ms, Pb__Job **ret) {
+chop_err job_wait(struct api *a, const struct person *user, const char *job_id, int ms, int look_ms, Pb__Job **ret) {
     int64_t until = chop_now_ms() + ms;
     char path[96];
     (void)snprintf(path, sizeof path, "/v1/prints/%s", job_id);
@@ -248,7 +248,7 @@ chop_err job_wait(struct api *a, const struct person *user, const char *job_id, 
         if (!e && strcmp((*ret)->state, "done") == 0) return NULL;
         if (e && !e->retryable) return e;
         if (chop_now_ms() > until) return CHOP_FAIL(ETIMEOUT, NULL, "job %s is %s", job_id, e ? e->name : (*ret)->state);
-        nap_ms(20);
+        nap_ms(look_ms);
     }
 }
 

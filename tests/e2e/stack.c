@@ -15,7 +15,7 @@
 
 #define TEXTS_MAX 4096
 
-static char dir[64], url[64], bin[256];
+static char dir[64], url[64], bin[256], devices[96]; /* devices: where printers' directories are */
 static int guard_fd = -1;
 static pid_t guard_pid;
 
@@ -146,7 +146,8 @@ static void guard(int fd) {
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
     while (read(fd, &byte, 1) < 0 && errno == EINTR) {}
-    const char *removing = getenv("CHOP_TEST_KEEP") ? "true" : "rm -rf \"$CHOP_VAR\" \"$(readlink -f \"$CHOP_VAR/pg\")\"";
+    const char *removing = getenv("CHOP_TEST_KEEP") ? "true" : "rm -rf \"$CHOP_VAR\" \"$(readlink -f \"$CHOP_VAR/pg\")\" "
+                                                             "\"/dev/shm/$(basename \"$CHOP_VAR\")\"";
     if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(1);
     execlp("bash", "bash", "-c", script(stack_text("stack_down; %s", removing)), NULL);
     _exit(1);
@@ -187,6 +188,7 @@ void stack_start(const char *tag, const char *bin_dir, const char *const *env) {
     (void)snprintf(dir, sizeof dir, "/tmp/chop-%s-XXXXXX", tag);
     if (!mkdtemp(dir) || chmod(dir, 0755) != 0 || mkdir(stack_text("%s/log", dir), 0755) != 0)
         fixture_die("%s: %s", dir, strerror(errno));
+    (void)snprintf(devices, sizeof devices, "%s", dir);
     environment(bin_dir, env);
     guard_start();
     (void)atexit(finish);
@@ -231,12 +233,17 @@ void stack_service(const char *name, const char *env) {
 
 /* ---- printers ---- */
 
+void stack_devices_apart(void) {
+    (void)snprintf(devices, sizeof devices, "/dev/shm%s", strrchr(dir, '/'));
+    if (mkdir(devices, 0700) != 0) fixture_die("%s: %s", devices, strerror(errno));
+}
+
 void printer_new(struct api *a, const struct person *admin, const char *name, struct printer *ret) {
     char code[64];
     struct printer p = { .pid = 0 };
     (void)snprintf(p.name, sizeof p.name, "%s", name);
     if (printer_code(a, admin, name, p.id, code)) fixture_die("no printer code: %s", chop_detail_text());
-    (void)snprintf(p.dir, sizeof p.dir, "%s/printer-%s", dir, name);
+    (void)snprintf(p.dir, sizeof p.dir, "%s/printer-%s", devices, name);
     (void)snprintf(p.out, sizeof p.out, "%s/out", p.dir);
     if (mkdir(p.dir, 0700) != 0) fixture_die("%s: %s", p.dir, strerror(errno));
     const char *argv[] = { stack_text("%s/chop-printer", bin), "--dir", p.dir, "--enrol", url, "--printer-id", p.id, NULL };
@@ -280,7 +287,7 @@ void printer_accept(struct api *a, struct printer *p, const struct person *who) 
     const char *argv[] = { stack_text("%s/chop-printer", bin), "--dir", p->dir, "--pair", NULL };
     const char *log = stack_text("%s/log/printer-%s.log", dir, p->name);
     if (fixture_run(&(struct fixture_command){ .argv = argv, .log = log }) != 0) fixture_die("%s shows no code", p->name);
-    (void)snprintf(digits, sizeof digits, "%s", stack_file(stack_text("printer-%s/pairing-code", p->name)));
+    (void)snprintf(digits, sizeof digits, "%s", stack_output("cat %s/pairing-code", p->dir));
     digits[strcspn(digits, "\n")] = 0;
     chop_err e = printer_pair(a, who, p->id, digits);
     if (e) fixture_die("%s was not paired: %s %s", p->name, e->name, chop_detail_text());

@@ -37,6 +37,8 @@ struct printer {
     char dir[160], out[168];
     pid_t pid;
 };
+/* From now on printers' journals lie in memory: as if they were devices of their own, not on the disk of the stack. */
+void stack_devices_apart(void);
 /* Enrols a printer by its one-time code. */
 void printer_new(struct api *a, const struct person *admin, const char *name, struct printer *ret);
 /* Runs it; env may be NULL; kind: "page" or "null". Waits until the bridge says it is online. */
