@@ -27,7 +27,8 @@ chop_err orders_token_load(const char *path, char **ret_token) {
         return CHOP_FAIL(EINVAL, NULL, "%s: missing, or others may read it", path);
     TRY(conf_read_file(path, TOKEN_MOST, &text, &n));
     text[strcspn(text, " \r\n\t")] = 0;
-    if (strlen(text) < TOKEN_LEAST) return CHOP_FAIL(EINVAL, NULL, "%s: a token has at least %d letters", path, TOKEN_LEAST);
+    if (strlen(text) < TOKEN_LEAST)
+        return CHOP_FAIL(EINVAL, NULL, "%s: a token has at least %d letters", path, TOKEN_LEAST);
     *ret_token = text;
     text = NULL;
     return NULL;
@@ -77,8 +78,8 @@ static struct reads_answer held(struct arena *mem, uint64_t sequence, struct cho
 }
 
 /* Whether the order that is kept under this id says what is asked now. */
-static chop_err same_order(const struct store_order *kept, const Pb__RegistryOrder *asked, struct arena *mem,
-    bool *ret_same) {
+static chop_err same_order(
+    const struct store_order *kept, const Pb__RegistryOrder *asked, struct arena *mem, bool *ret_same) {
     Pb__Signed *s;
     Pb__RegistryOrder *m;
     struct chop_bytes a, b;
@@ -95,8 +96,8 @@ static chop_err same_order(const struct store_order *kept, const Pb__RegistryOrd
 }
 
 /* The sequence stands in what is signed, so number, signature and row are one transaction. */
-static chop_err sign_and_add(const struct orders *o, struct store *s, Pb__RegistryOrder *m, struct arena *mem,
-    struct store_order *ret_order) {
+static chop_err sign_and_add(
+    const struct orders *o, struct store *s, Pb__RegistryOrder *m, struct arena *mem, struct store_order *ret_order) {
     struct store_order row = { .order_id = m->order_id };
     struct chop_bytes payload;
     uint64_t last;
@@ -134,7 +135,8 @@ struct reads_answer orders_enter(const struct orders *o, struct store *s, struct
     char id[CHOP_ID_MAX];
     bool same;
     if (pbjson_read(&pb__registry_order__descriptor, body, &PBJSON_LIMITS, mem, &m))
-        return refused(mem, 400, "bad_request", "wanted: {\"order_id\", \"seal_id\" or \"seal_code\", \"action\", \"reason\"}");
+        return refused(
+            mem, 400, "bad_request", "wanted: {\"order_id\", \"seal_id\" or \"seal_code\", \"action\", \"reason\"}");
     const char *why = wrong(m);
     if (why) return refused(mem, 400, "bad_request", why);
     if (!m->order_id[0]) {
@@ -147,8 +149,8 @@ struct reads_answer orders_enter(const struct orders *o, struct store *s, struct
         return refused(mem, 503, "unavailable", "try again later");
     }
     if (!same) return refused(mem, 409, "conflict", "another order has this order_id");
-    log_line(LOG_WARN, "order entered", "order", m->order_id, "action", m->action, "seal", m->seal_id, "code", m->seal_code,
-        "sequence", LOG_INT(row.sequence), NULL);
+    log_line(LOG_WARN, "order entered", "order", m->order_id, "action", m->action, "seal", m->seal_id, "code",
+        m->seal_code, "sequence", LOG_INT(row.sequence), NULL);
     return held(mem, row.sequence, row.packed);
 }
 

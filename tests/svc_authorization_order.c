@@ -1,4 +1,5 @@
-/* Registries' orders and gap notices, against the program itself: an order is the registry's by its signature or nothing. */
+/* Registries' orders and gap notices, against the program itself: an order is the registry's by its signature or
+ * nothing. */
 #include "svc_authorization_world.h"
 
 static const char *seal_state(const char *seal_id) {
@@ -33,8 +34,8 @@ static Pb__FactStatement *last_fact(const char *seal_id) {
 }
 
 static int64_t changes(const char *seal_id) {
-    return world_count(fixture_text(
-        "SELECT count(*) FROM outbox WHERE type = 'authorization.seal.changed' AND key = '%s'", seal_id));
+    return world_count(
+        fixture_text("SELECT count(*) FROM outbox WHERE type = 'authorization.seal.changed' AND key = '%s'", seal_id));
 }
 
 static void test_suspend_blocks_resume_frees(void **state) {
@@ -98,7 +99,8 @@ static void test_applied_once(void **state) {
 static void test_by_code(void **state) {
     (void)state;
     const char *seal_id = world_seal(&admin, NULL), *other = world_seal(&admin, NULL);
-    const char *code = fixture_sql("authorization", fixture_text("SELECT code FROM seal WHERE seal_id = '%s'", seal_id));
+    const char *code =
+        fixture_sql("authorization", fixture_text("SELECT code FROM seal WHERE seal_id = '%s'", seal_id));
     Pb__RegistryOrder *m = world_order("", "report_lost"), *both_named = world_order(other, "suspend");
     m->seal_code = both_named->seal_code = TEXT(code);
     give(m);
@@ -165,7 +167,8 @@ static void test_impression_revoked(void **state) {
     (void)state;
     const char *seal_id = world_seal(&admin, NULL), *grant = world_grant(&user, &manager, seal_id, 1);
     Pb__AllotmentStatement *a = world_print(&user, grant, printer, 1);
-    Pb__RegistryOrder *early = world_order(seal_id, "revoke_impression"), *m = world_order(seal_id, "revoke_impression"),
+    Pb__RegistryOrder *early = world_order(seal_id, "revoke_impression"),
+                      *m = world_order(seal_id, "revoke_impression"),
                       *wrong = world_order(world_seal(&admin, NULL), "revoke_impression");
     early->grant_id = m->grant_id = wrong->grant_id = TEXT(grant);
     early->number = m->number = wrong->number = 1;
@@ -180,8 +183,11 @@ static void test_impression_revoked(void **state) {
     assert_string_equal(f->kind, "impression-revoked");
     assert_string_equal(f->member_id, "registry:police");
     assert_string_equal(f->grant_id, grant);
-    assert_int_equal(world_count(fixture_text("SELECT count(*) FROM outbox WHERE type = 'authorization.impression.settled' "
-                                              "AND key = '%s' AND position('revoked'::bytea IN payload) > 0", seal_id)), 1);
+    assert_int_equal(
+        world_count(fixture_text("SELECT count(*) FROM outbox WHERE type = 'authorization.impression.settled' "
+                                 "AND key = '%s' AND position('revoked'::bytea IN payload) > 0",
+            seal_id)),
+        1);
 }
 
 /* ---- gap notices ---- */
@@ -222,8 +228,8 @@ static void test_gap(void **state) {
     assert_string_equal(f->gap_fact_id, fact_id);
     assert_int_equal(f->gap_seq, 1);
     assert_string_equal(f->member_id, auditor.member_id);
-    assert_string_equal(fixture_sql("authorization", fixture_text("SELECT encode(digest, 'hex') FROM fact WHERE fact_id = '%s'",
-                            fact_id)),
+    assert_string_equal(fixture_sql("authorization",
+                            fixture_text("SELECT encode(digest, 'hex') FROM fact WHERE fact_id = '%s'", fact_id)),
         arena_hex(fixture_mem(), PB_BYTES(f->gap_digest)));
     assert_non_null(strstr(f->detail, "登记机关拒收"));
 }
@@ -232,6 +238,7 @@ int main(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_suspend_blocks_resume_frees),
         cmocka_unit_test(test_the_units_own_suspension_stays), cmocka_unit_test(test_applied_once),
         cmocka_unit_test(test_by_code), cmocka_unit_test(test_forged), cmocka_unit_test(test_unknown_seal),
-        cmocka_unit_test(test_refused_is_recorded), cmocka_unit_test(test_impression_revoked), cmocka_unit_test(test_gap) };
+        cmocka_unit_test(test_refused_is_recorded), cmocka_unit_test(test_impression_revoked),
+        cmocka_unit_test(test_gap) };
     return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

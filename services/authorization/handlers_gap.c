@@ -15,7 +15,8 @@ static chop_err registry_valid(const char *name) {
     return CHOP_FAIL(EINVAL, "gap.registry", "a registry's name is [a-z0-9-]{1,32}");
 }
 
-/* Whether the registry really refused it, filing-relay knows: a notice for anything but a dead letter changes nothing. */
+/* Whether the registry really refused it, filing-relay knows: a notice for anything but a dead letter changes nothing.
+ */
 static chop_err find_skipped(struct call *c, const Pb__Gap *in, const struct seal *s, struct skipped *ret_skipped) {
     struct db_rows *r;
     TRY(registry_valid(in->registry));

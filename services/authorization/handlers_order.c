@@ -1,5 +1,6 @@
 /* Registries' orders. The event confers no authority: the order is the registry's by its signature, applies once, and
- * through the same machines and locks as a member's act. What it may not do is recorded, filed and told, never retried. */
+ * through the same machines and locks as a member's act. What it may not do is recorded, filed and told, never retried.
+ */
 #include <string.h>
 
 #include "auth.h"
@@ -17,8 +18,8 @@ struct order {
     Pb__RegistryOrder *m;
     const char *organization_id; /* of the registry's key; "" for all */
     struct chop_bytes packed;
-    uint8_t digest[32];          /* of the payload */
-    bool has_seal;               /* one that the registry may order about; its row is locked */
+    uint8_t digest[32]; /* of the payload */
+    bool has_seal;      /* one that the registry may order about; its row is locked */
     struct seal seal;
 };
 
@@ -82,7 +83,8 @@ static chop_err order_add(struct call *c, const struct order *o, bool *ret_new) 
     struct db_rows *same;
     int64_t added;
     TRY(DB_DO_COUNT(c->db, &added, "order_add", T_(m->registry), T_(m->order_id), I_(m->sequence),
-        T_(o->has_seal ? o->seal.seal_id : ""), T_(m->action), B_(CHOP_BYTES(o->digest, 32)), B_(o->packed), I_(c->now)));
+        T_(o->has_seal ? o->seal.seal_id : ""), T_(m->action), B_(CHOP_BYTES(o->digest, 32)), B_(o->packed),
+        I_(c->now)));
     *ret_new = added == 1;
     if (*ret_new) return NULL;
     TRY(DB_QUERY(c->db, &same, "order_same", T_(m->registry), T_(m->order_id), B_(CHOP_BYTES(o->digest, 32))));

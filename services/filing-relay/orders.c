@@ -1,5 +1,5 @@
-/* Registries' orders: fetched in sequence and passed on unopened. One thread a registry, so that one that hangs does not
- * keep another's order waiting; of all replicas' threads for a registry one is elected. */
+/* Registries' orders: fetched in sequence and passed on unopened. One thread a registry, so that one that hangs does
+ * not keep another's order waiting; of all replicas' threads for a registry one is elected. */
 #include "adapter.h"
 #include "metrics.h"
 #include "outbox.h"
@@ -35,7 +35,8 @@ struct poller {
 static chop_err pass_on(struct call *c, struct poller *p, const Pb__HeldOrder *o) {
     Pb__OrderReceived e = PB__ORDER_RECEIVED__INIT;
     if (o->order.len > ORDER_MAX || PB_UNPACK(pb__signed, PB_BYTES(o->order), c->mem, &e.order)) {
-        log_line(LOG_ERROR, "order is malformed", "registry", p->registry->name, "sequence", LOG_INT(o->sequence), NULL);
+        log_line(
+            LOG_ERROR, "order is malformed", "registry", p->registry->name, "sequence", LOG_INT(o->sequence), NULL);
         return NULL;
     }
     e.registry = PB_STR(p->registry->name);
@@ -53,7 +54,8 @@ static chop_err take(struct call *c, struct poller *p, const Pb__HeldOrders *pag
     uint64_t last = place;
     for (size_t i = 0; i < page->n_orders; i++) {
         const Pb__HeldOrder *o = page->orders[i];
-        if (o->sequence <= last || o->sequence > INT64_MAX) return CHOP_FAIL(EPEER, "sequence", "its orders are out of sequence");
+        if (o->sequence <= last || o->sequence > INT64_MAX)
+            return CHOP_FAIL(EPEER, "sequence", "its orders are out of sequence");
         /* To hold the later ones back would leave a seal in use that one of them suspends. */
         if (o->sequence != last + 1)
             log_line(LOG_ERROR, "orders are missing", "registry", p->registry->name, "after", LOG_INT(last), NULL);
@@ -83,7 +85,8 @@ static chop_err poll_once(struct poller *p, bool *ret_more) {
     TRY(p->registry->adapter->orders(p->http, p->registry, place, p->mem, &page));
     /* An older copy of it numbers its orders anew: take all, authorization applies each once. */
     bool set_back = page->last > 0 && page->last < place;
-    if (set_back) log_line(LOG_ERROR, "registry lost orders", "registry", p->registry->name, "last", LOG_INT(page->last), NULL);
+    if (set_back)
+        log_line(LOG_ERROR, "registry lost orders", "registry", p->registry->name, "last", LOG_INT(page->last), NULL);
     *ret_more = set_back || page->n_orders > 0;
     return *ret_more ? commit(&c, p, page, place, set_back) : NULL;
 }
@@ -107,7 +110,8 @@ static bool rest(struct poller *p, int64_t ms) {
     until.tv_sec += ms / 1000 + ns / 1000000000;
     until.tv_nsec = ns % 1000000000;
     (void)pthread_mutex_lock(&r->lock);
-    while (!r->stopping && pthread_cond_timedwait(&r->wake, &r->lock, &until) != ETIMEDOUT) {}
+    while (!r->stopping && pthread_cond_timedwait(&r->wake, &r->lock, &until) != ETIMEDOUT) {
+    }
     bool on = !r->stopping;
     (void)pthread_mutex_unlock(&r->lock);
     return on;
@@ -145,8 +149,10 @@ static void *poll_all(void *arg) {
 
 static chop_err poller_start(struct relay *r, struct poller *p, struct registry *g) {
     *p = (struct poller){ .relay = r, .registry = g };
-    struct httpc_options o = { .allow_private = r->conf.allow_private, .allow_http = r->conf.allow_http,
-        .ca_file = r->conf.ca_file[0] ? r->conf.ca_file : NULL, .timeout_ms = (long)r->conf.timeout_ms,
+    struct httpc_options o = { .allow_private = r->conf.allow_private,
+        .allow_http = r->conf.allow_http,
+        .ca_file = r->conf.ca_file[0] ? r->conf.ca_file : NULL,
+        .timeout_ms = (long)r->conf.timeout_ms,
         .max_reply = REPLY_MAX };
     p->orders = metric_counter("chop_filing_relay_orders_total", arena_printf(r->mem, "registry=\"%s\"", g->name));
     TRY(httpc_new(&o, &p->http));
@@ -178,8 +184,10 @@ chop_err pollers_start(struct relay *r) {
 }
 
 void pollers_stop(struct relay *r) {
-    for (size_t i = 0; i < r->n_pollers; i++) (void)pthread_join(r->pollers[i].thread, NULL);
-    for (size_t i = 0; i < r->n_pollers; i++) poller_free(&r->pollers[i]);
+    for (size_t i = 0; i < r->n_pollers; i++)
+        (void)pthread_join(r->pollers[i].thread, NULL);
+    for (size_t i = 0; i < r->n_pollers; i++)
+        poller_free(&r->pollers[i]);
     free(r->pollers);
     r->pollers = NULL;
     r->n_pollers = 0;
