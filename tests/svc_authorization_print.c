@@ -377,6 +377,121 @@ static void test_gate_of_two(void **state) {
     assert_string_equal(fixture_sql("authorization", left), "waiting:third-party");
 }
 
+/* ---- offline ---- */
+/* A grant for this one printer, under a policy that permits it; NULL: under one that does not. */
+static const char *offline_grant(bool permitted, const char **ret_seal_id, uint32_t copies) {
+    Pb__Policy *policy = NEW(Pb__Policy, pb__policy);
+    Pb__RequestUse *m;
+    Pb__CommitActReply *out;
+    policy->offline = permitted;
+    policy->offline_hours = 5;
+    *ret_seal_id = world_seal(&admin, policy);
+    m = world_request_params(*ret_seal_id, copies);
+    m->printer_ids = ARENA_ARRAY(fixture_mem(), char *, 1);
+    m->printer_ids[m->n_printer_ids++] = TEXT(printer->id);
+    WORKS(world_act(&user, PARAMS(REQUEST, m), &out));
+    return world_approve(&manager, out->request->request_id)->grant_id;
+}
+
+static Pb__AllotmentStatement *load(const char *grant_id, uint32_t count) {
+    Pb__CommitActReply *out;
+    Pb__Signed *s;
+    Pb__AllotmentStatement *a;
+    Pb__PrintUse *m = world_print_params(grant_id, printer, count);
+    m->load = true;
+    WORKS(world_act(&user, PARAMS(PRINT, m), &out));
+    WORKS(trust_verify_packed(
+        fixture_trust(), PB_BYTES(out->print->allotment), "allotment", chop_now_ms(), fixture_mem(), &s));
+    WORKS(PB_UNPACK(pb__allotment_statement, PB_BYTES(s->payload), fixture_mem(), &a));
+    return a;
+}
+
+static Pb__Closeout *closeout_of(const Pb__AllotmentStatement *a, uint32_t first, uint32_t last) {
+    Pb__Closeout *m = NEW(Pb__Closeout, pb__closeout);
+    m->printer_id = TEXT(printer->id);
+    m->job_id = TEXT("job_1");
+    m->allotment_id = a->allotment_id;
+    m->grant_id = a->grant_id;
+    m->numbers = ARENA_ARRAY(fixture_mem(), uint32_t, 8);
+    for (uint32_t i = first; i <= last; i++)
+        m->numbers[m->n_numbers++] = i;
+    m->at = chop_now_ms();
+    return m;
+}
+
+static void test_load(void **state) {
+    (void)state;
+    const char *seal_id, *online, *grant_id = offline_grant(true, &seal_id, 5);
+    Pb__PrepareActReply *r;
+    Pb__AllotmentStatement *a = load(grant_id, 3);
+    assert_true(a->offline);
+    assert_int_equal(a->not_after - a->not_before, 5 * 3600 * 1000);
+    Pb__Grant *g = world_get_grant(&user, grant_id);
+    assert_int_equal(g->remaining, 2);
+    assert_int_equal(g->offline_at_risk, 3);
+    assert_int_equal(g->offline_until, a->not_after);
+    Pb__AllotmentStatement *now = world_print(&user, grant_id, printer, 1); /* the same grant prints online too */
+    assert_false(now->offline);
+    assert_true(now->not_after - now->not_before <= 30 * 60 * 1000);
+    assert_int_equal(world_get_grant(&user, grant_id)->offline_at_risk, 3);
+    Pb__PrintUse *m = world_print_params(grant_id, printer, 2);
+    m->load = true;
+    FAILS(world_prepare(&user, PARAMS(PRINT, m), &r), EOVERRUN);
+    m = world_print_params(grant_id, printer, 1);
+    m->load = true;
+    m->replaces = 1;
+    FAILS(world_prepare(&user, PARAMS(PRINT, m), &r), EINVAL);
+    online = offline_grant(false, &seal_id, 2);
+    m = world_print_params(online, printer, 1);
+    m->load = true;
+    FAILS(world_prepare(&user, PARAMS(PRINT, m), &r), EDENIED);
+}
+
+static void test_closeout(void **state) {
+    (void)state;
+    const char *seal_id, *grant_id = offline_grant(true, &seal_id, 3);
+    Pb__AllotmentStatement *a = load(grant_id, 3);
+    world_report(printer, a, 2, "printed");
+    assert_int_equal(world_get_grant(&user, grant_id)->offline_at_risk, 2);
+    struct printer *another = world_printer("org_a"), forged = *another;
+    Pb__Closeout *m = closeout_of(a, 1, 1);
+    world_closeout(another, m); /* speaks for this printer, but is another */
+    m->printer_id = TEXT(another->id);
+    world_closeout(another, m);                           /* for itself, about an allotment that is not its own */
+    forged.id = printer->id, forged.cert = printer->cert; /* the right name, the wrong key */
+    world_closeout(&forged, closeout_of(a, 1, 1));
+    m = closeout_of(a, 1, 1);
+    m->allotment_id = TEXT("allot_unknown");
+    world_closeout(printer, m);
+    assert_string_equal(world_number_state(grant_id, 1), "reserved");
+    assert_int_equal(world_get_grant(&user, grant_id)->remaining, 0);
+
+    m = closeout_of(a, 1, 3); /* 2 is printed: what it says of that one is not believed */
+    world_closeout(printer, m);
+    world_closeout(printer, m); /* repeated */
+    assert_string_equal(world_number_state(grant_id, 1), "returned");
+    assert_string_equal(world_number_state(grant_id, 2), "printed");
+    assert_string_equal(world_number_state(grant_id, 3), "returned");
+    Pb__Grant *g = world_get_grant(&user, grant_id);
+    assert_int_equal(g->remaining, 2);
+    assert_int_equal(g->offline_at_risk, 0);
+    assert_int_equal(g->offline_until, 0);
+    assert_non_null(strstr(fixture_log("authorization"), "contradictory close-out"));
+
+    Pb__AllotmentStatement *again = world_print(&user, grant_id, printer, 2);
+    assert_int_equal(again->numbers[0], 1);
+    assert_int_equal(again->numbers[1], 3);
+    m->at++;
+    world_closeout(printer, m);                        /* another one over the same allotment */
+    world_closeout(printer, closeout_of(again, 1, 3)); /* an allotment that was never loaded */
+    world_report(printer, a, 1, "printed");            /* it had given it back */
+    assert_string_equal(world_number_state(grant_id, 1), "reserved");
+    assert_int_equal(world_get_grant(&user, grant_id)->remaining, 0);
+    assert_int_equal(
+        world_count(fixture_text("SELECT count(*) FROM closeout WHERE allotment_id = '%s'", a->allotment_id)), 1);
+    assert_int_equal(world_check_facts(&auditor, seal_id), 6); /* draft, active, given, loaded, printed, commanded */
+}
+
 /* SIGKILL between prepare and commit, and after it: what was committed stays, a retried commit answers the same. */
 static void test_killed(void **state) {
     (void)state;
@@ -465,6 +580,8 @@ int main(void) {
         cmocka_unit_test(test_withdraw_and_cancel),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_gate_of_two),
+        cmocka_unit_test(test_load),
+        cmocka_unit_test(test_closeout),
         cmocka_unit_test(test_killed),
 #ifdef CHOP_FAILPOINTS
         cmocka_unit_test(test_crash_print),

@@ -209,6 +209,12 @@ chop_err file_get_call(struct call *c, const void *in, void *out) CHOP_MUSTCHECK
 /* A complete file of this member with this digest; ENOTFOUND, ESTATE or EMISMATCH otherwise. */
 chop_err file_check(struct call *c, const struct actor *who, const char *file_id, const char *sha256) CHOP_MUSTCHECK;
 
+/* Says loudly that an event has no effect, and takes it. */
+chop_err event_ignore(
+    struct call *c, const char *what, const char *why, const char *id, uint32_t number) CHOP_MUSTCHECK;
+/* Errors of the store are tried again; anything else is the message's own fault and will never get better. */
+bool event_trouble(chop_err e);
+chop_err closeout_event(struct call *c, const void *message, const Pb__Event *event) CHOP_MUSTCHECK;
 chop_err report_event(struct call *c, const void *message, const Pb__Event *event) CHOP_MUSTCHECK;
 chop_err receipt_event(struct call *c, const void *message, const Pb__Event *event) CHOP_MUSTCHECK;
 chop_err order_event(struct call *c, const void *message, const Pb__Event *event) CHOP_MUSTCHECK;

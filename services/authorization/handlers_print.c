@@ -14,6 +14,7 @@
 static chop_err check_fields(const Pb__PrintUse *in) {
     TRY(rpc_check_int("print.count", in->count, 1, in->replaces ? 1 : RULES_MAX_COUNT));
     if (!rules_foreign_id(in->printer_id)) return CHOP_FAIL(EINVAL, "print.printer_id", "is malformed");
+    if (in->load && in->replaces) return CHOP_FAIL(EINVAL, "print.load", "a replacement is printed at once");
     if (!in->placement) return NULL;
     TRY(rpc_check_int("print.placement.page", in->placement->page, 1, 2000));
     TRY(rpc_check_int("print.placement.x_um", in->placement->x_um, 0, 2000000));
@@ -27,6 +28,7 @@ static chop_err check_grant(struct call *c, const struct actor *who, const Pb__P
     TRY(rules_grant_printable(g->state, s->state, g->not_before, g->not_after, c->now));
     if (m->n_printer_ids && !rules_list_has(m->printer_ids, m->n_printer_ids, in->printer_id))
         return CHOP_FAIL(EDENIED, "print.printer_id", "the grant names other printers");
+    if (in->load && !m->offline) return CHOP_FAIL(EDENIED, "print.load", "the grant is not for printing offline");
     return NULL;
 }
 
@@ -120,9 +122,8 @@ static chop_err reserve(struct call *c, const Pb__PrintUse *in, struct grant *g,
     return rules_number_reserve(&g->count, free, n, in->count, ret_numbers);
 }
 
-static int64_t allotment_end(
-    const struct call *c, const struct grant *g, const struct seal *s, const Pb__GrantStatement *m) {
-    int64_t life = m->offline ? (int64_t)s->policy->offline_hours * HOUR_MS : auth_of(c)->allotment_ms;
+static int64_t allotment_end(const struct call *c, const struct grant *g, const struct seal *s, bool load) {
+    int64_t life = load ? (int64_t)s->policy->offline_hours * HOUR_MS : auth_of(c)->allotment_ms;
     return c->now + life < g->not_after ? c->now + life : g->not_after;
 }
 
@@ -165,7 +166,8 @@ static chop_err make_allotment(const struct commit *k, struct job *j) {
     a->proof_digest = PB_BIN(CHOP_BYTES(k->act->proof_digest, 32));
     a->challenge_digest = PB_BIN(CHOP_BYTES(j->challenge, 32));
     a->not_before = k->c->now;
-    a->not_after = allotment_end(k->c, &j->grant, &j->seal, j->statement);
+    a->not_after = allotment_end(k->c, &j->grant, &j->seal, j->in->load);
+    a->offline = j->in->load;
     a->allotted_at = k->c->now;
     a->placement = j->in->placement ? j->in->placement : j->statement->placement;
     a->replaces = j->in->replaces;
@@ -186,6 +188,7 @@ static chop_err make_fact(const struct commit *k, struct job *j) {
     f->copies = j->in->count;
     f->numbers = j->numbers;
     f->n_numbers = j->in->count;
+    if (j->in->load) f->detail = PB_STR("loaded"); /* to be printed later, without a network */
     return fact_sign(k->c, &j->fact, &j->seal);
 }
 
@@ -207,7 +210,8 @@ static chop_err store_job(const struct commit *k, const struct job *j) {
         T_(a->printer_id), T_(a->terminal_id), B_(CHOP_BYTES(j->challenge, 32)), B_(j->packed), T_(k->act->act_id),
         I_(a->not_after), I_(k->c->now), I_(j->grant.count.next), I_(j->grant.count.returned),
         I_(j->grant.count.replaced), T_(numbers_text(k->c->mem, j->numbers, j->in->count)), I_(a->replaces),
-        T_(j->seal.seal_id), I_(f->seal_seq), B_(CHOP_BYTES(j->fact.digest, 32)), T_(f->fact_id), B_(j->fact.packed));
+        T_(j->seal.seal_id), I_(f->seal_seq), B_(CHOP_BYTES(j->fact.digest, 32)), T_(f->fact_id), B_(j->fact.packed),
+        L_(a->offline));
     if (e == CHOP_ERR(EEXISTS)) return CHOP_FAIL(EUSED, "print.challenge", "the printer's challenge was used already");
     TRY(e);
     if (db_int(r, 0, 0) != j->in->count) return CHOP_FAIL(EOVERRUN, "print.count", "a number is taken already");

@@ -12,15 +12,14 @@
 #define CLOCK_SKEW_MS ((int64_t)5 * 60 * 1000)
 #define MAX_REASON 200
 
-static chop_err ignore(struct call *c, const char *what, const char *why, const char *id, uint32_t number) {
+chop_err event_ignore(struct call *c, const char *what, const char *why, const char *id, uint32_t number) {
     metric_add(auth_of(c)->refused, 1);
     log_line(LOG_ERROR, what, "why", why, "detail", chop_detail_text(), "id", id, "number", LOG_INT(number), NULL);
     chop_detail_clear();
     return NULL;
 }
 
-/* Errors of the store are tried again; anything else is the message's own fault and will never get better. */
-static bool is_trouble(chop_err e) {
+bool event_trouble(chop_err e) {
     return e && (e->retryable || e == CHOP_ERR(EINTERNAL));
 }
 
@@ -116,17 +115,17 @@ static chop_err report_apply(struct call *c, struct reported *x) {
 static chop_err report_take(struct call *c, struct reported *x) {
     bool same, other;
     chop_err e = spot_lock(c, x->report->grant_id, x->report->number, x->cert->organization_id, &x->spot);
-    if (is_trouble(e)) return e;
+    if (event_trouble(e)) return e;
     if (e)
-        return ignore(
+        return event_ignore(
             c, "report ignored", "no such impression of this organization", x->report->grant_id, x->report->number);
     TRY(report_seen(c, x, &same, &other));
     if (same) return NULL; /* the printer repeats it until it is acknowledged */
     if (other)
-        return ignore(
+        return event_ignore(
             c, "contradictory report", "another report was taken", x->report->allotment_id, x->report->number);
     if (report_match(x))
-        return ignore(
+        return event_ignore(
             c, "contradictory report", "does not fit the number's state", x->report->allotment_id, x->report->number);
     return report_apply(c, x);
 }
@@ -136,8 +135,8 @@ chop_err report_event(struct call *c, const void *message, const Pb__Event *even
     if (!x) return CHOP_ERR(EMEMORY);
     x->in = message;
     chop_err e = report_verify(c, x);
-    if (is_trouble(e)) return e;
-    if (e) return ignore(c, "report ignored", e->name, event->key, 0);
+    if (event_trouble(e)) return e;
+    if (e) return event_ignore(c, "report ignored", e->name, event->key, 0);
     return report_take(c, x);
 }
 
@@ -192,7 +191,7 @@ chop_err receipt_event(struct call *c, const void *message, const Pb__Event *eve
     if (!db_count(r) || strcmp(db_text(r, 0, 0), "waiting") != 0 || !text_has(db_text(r, 0, 1), in->registry))
         return NULL;
     chop_err e = receipt_verify(c, in, db_text(r, 0, 3), db_bytes(r, 0, 2));
-    if (is_trouble(e)) return e;
-    if (e) return ignore(c, "receipt ignored", e->name, in->grant_id, 0);
+    if (event_trouble(e)) return e;
+    if (e) return event_ignore(c, "receipt ignored", e->name, in->grant_id, 0);
     return receipt_apply(c, in, r);
 }

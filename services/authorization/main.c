@@ -57,6 +57,7 @@ static const struct rpc_method methods[] = {
 
 static const struct event_row events[] = {
     EVENT("printer-bridge.report.received", pb__report_received, report_event),
+    EVENT("printer-bridge.closeout.received", pb__closeout_received, closeout_event),
     EVENT("filing-relay.filing.receipted", pb__filing_receipted, receipt_event),
     EVENT("filing-relay.order.received", pb__order_received, order_event),
     EVENT_END,

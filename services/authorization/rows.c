@@ -300,6 +300,9 @@ chop_err grant_with_numbers(struct call *c, const struct grant *g, const char *s
     if (!m->numbers) return CHOP_ERR(EMEMORY);
     for (size_t i = 0; i < db_count(r); i++)
         TRY(number_message(c, r, i, 0, &m->numbers[m->n_numbers++]));
+    TRY(DB_ONE(c->db, &r, "grant_at_risk", T_(g->grant_id)));
+    m->offline_at_risk = (uint32_t)db_int(r, 0, 0);
+    m->offline_until = db_int(r, 0, 1);
     *ret_message = m;
     return NULL;
 }

@@ -32,6 +32,7 @@ static const struct fsm_move number_moves[] = {
     { "report_spoiled", FSM_FROM(RESERVED), SPOILED },
     { "report_refused", FSM_FROM(RESERVED), RETURNED },
     { "report_interrupted", FSM_FROM(RESERVED), INTERRUPTED },
+    { "close_out", FSM_FROM(RESERVED), RETURNED },
     { "settle_printed", FSM_FROM(RESERVED) | FSM_FROM(INTERRUPTED), PRINTED },
     { "settle_spoiled", FSM_FROM(RESERVED) | FSM_FROM(INTERRUPTED), SPOILED },
     { "revoke", FSM_FROM(PRINTED), REVOKED },

@@ -192,6 +192,16 @@ CREATE TABLE file_chunk (
 );
 CREATE INDEX file_open ON file (created_at) WHERE state = 'open';
 
+-- migration: 2
+-- Loaded allotments, and what printers gave back of them.
+ALTER TABLE allotment ADD COLUMN offline boolean NOT NULL DEFAULT false;
+CREATE TABLE closeout (
+    allotment_id text PRIMARY KEY REFERENCES allotment,
+    digest bytea NOT NULL CHECK (length(digest) = 32),
+    statement bytea NOT NULL,
+    at bigint NOT NULL
+);
+
 -- ---- seals ----
 -- query: seal_add
 INSERT INTO seal (seal_id, organization_id, organization_name, name, kind, shape, width_um, height_um, code, state,
@@ -435,8 +445,8 @@ WHERE grant_id = $1 ORDER BY number
 -- All that one print act changes, in one round trip: allotment, numbers, the grant's count, the fact and its chain.
 WITH allotted AS (
     INSERT INTO allotment (allotment_id, grant_id, organization_id, printer_id, terminal_id, challenge_digest, statement,
-        act_id, not_after, at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        act_id, not_after, at, offline)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $21)
     RETURNING allotment_id
 ), counted AS (
     UPDATE seal_grant SET next_number = $11, returned = $12, replaced = $13 WHERE grant_id = $2
@@ -481,6 +491,20 @@ SELECT digest FROM report WHERE allotment_id = $1 AND number = $2
 
 -- query: report_add
 INSERT INTO report (allotment_id, number, digest, statement, at) VALUES ($1, $2, $3, $4, $5)
+
+-- query: closeout_lock
+-- The allotment's own row: close-outs of one allotment come one after the other.
+SELECT a.grant_id, a.organization_id, a.printer_id, a.offline, c.digest
+FROM allotment a LEFT JOIN closeout c ON c.allotment_id = a.allotment_id WHERE a.allotment_id = $1
+FOR NO KEY UPDATE OF a
+
+-- query: closeout_add
+INSERT INTO closeout (allotment_id, digest, statement, at) VALUES ($1, $2, $3, $4)
+
+-- query: grant_at_risk
+-- What a lost printer could have printed without anybody knowing yet, and until when.
+SELECT count(*), coalesce(max(a.not_after), 0) FROM number n JOIN allotment a ON a.allotment_id = n.allotment_id
+WHERE n.grant_id = $1 AND n.state = 'reserved' AND a.offline
 
 -- query: number_move
 UPDATE number SET state = $4, reason = $5, at = $6 WHERE grant_id = $1 AND number = $2 AND state = $3
