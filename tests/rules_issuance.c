@@ -171,6 +171,23 @@ static void test_each_digest_is_bound(void **state) {
     }
 }
 
+/* What is to be held is neither taken for a print nor made under a grant that does not say so. */
+static void test_loads_are_meant(void **state) {
+    struct sound *s = *state;
+    s->order.load = true;
+    assert_ptr_equal(order_bound(&s->o, &s->who), CHOP_ERR(EMISMATCH));
+    assert_string_equal(chop_detail_field(), "order.load");
+    s->allotment.offline = true;
+    assert_ptr_equal(order_bound(&s->o, &s->who), CHOP_ERR(EMISMATCH));
+    assert_string_equal(chop_detail_field(), "allotment.offline");
+    s->grant.offline = true;
+    assert_null(order_bound(&s->o, &s->who));
+    s->order.load = false;
+    assert_ptr_equal(order_bound(&s->o, &s->who), CHOP_ERR(EMISMATCH));
+    s->allotment.offline = false; /* an offline grant prints online too */
+    assert_null(order_bound(&s->o, &s->who));
+}
+
 static void test_printers_of_the_grant(void **state) {
     struct sound *s = *state;
     char *other[] = { strange }, *both[] = { strange, printer_id };
@@ -258,6 +275,7 @@ int main(void) {
         T(test_each_name_is_bound),
         T(test_empty_names_bind_nothing),
         T(test_each_digest_is_bound),
+        T(test_loads_are_meant),
         T(test_printers_of_the_grant),
         T(test_numbers_must_rise),
         T(test_windows),

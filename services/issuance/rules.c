@@ -98,6 +98,11 @@ chop_err order_bound(const struct order *o, const Pb__Principal *who) {
     TRY(digests_bound(o));
     TRY(caller_bound(o, who));
     TRY(printer_granted(o->grant, o->allotment->printer_id));
+    /* What is loaded is printed later, by local orders: the terminal says so itself, and never by mistake. */
+    if ((o->order->load != 0) != (o->allotment->offline != 0))
+        return CHOP_FAIL(EMISMATCH, "order.load", "the allotment says otherwise");
+    if (o->allotment->offline && !o->grant->offline)
+        return CHOP_FAIL(EMISMATCH, "allotment.offline", "the grant is not for printing offline");
     if (o->challenge->nonce.len != 32) return CHOP_FAIL(EINVAL, "challenge.nonce", "must be 32 bytes");
     if (o->printer->seal_key.len != 65) return CHOP_FAIL(EINVAL, "printer_cert.seal_key", "must be 65 bytes");
     return numbers_sound(o->allotment);
