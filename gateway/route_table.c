@@ -95,6 +95,8 @@ const struct route route_table[] = {
         .call_ms = 10000, .doc = "Pairs this terminal with the code that the printer shows" },
     { "GET", "/v1/printers/{printer_id}/pairings", PRINTERS, "ListPairings", SCOPE_MEMBER,
         .doc = "Terminals it knows" },
+    { "POST", "/v1/printers/{printer_id}/close-outs", PRINTERS, "CloseOut", SCOPE_MEMBER, .call_ms = 10000,
+        .doc = "The printer gives back what it holds of a loaded job" },
     { "GET", "/v1/pairings", PRINTERS, "ListPairings", SCOPE_MEMBER, .doc = "Pairings of all printers" },
 
     { "GET", "/v1/registries", FILING, "ListRegistries", SCOPE_MEMBER,

@@ -1,8 +1,8 @@
-/* The printer at work: one thread: MQTT in, the core, MQTT out. Between two numbers of a job asks are answered. */
-#include "commands.h"
-#include "device.h"
+/* The printer at work: MQTT in, the core, MQTT out. Between two numbers of a job asks are answered. A second thread
+ * serves the local channel (local.c): whoever touches the core holds agent.lock, and waiting for the network is done
+ * without it. */
+#include "agent.h"
 #include "log.h"
-#include "mqtt.h"
 #include "pb.h"
 
 #include "printer.pb-c.h"
@@ -13,27 +13,10 @@
 #include <string.h>
 
 #define AGENT_VERSION "chop-printer/1"
-#define QUEUE_MAX 8 /* envelopes that wait; beyond it the bridge sends again */
 #define RESEND_BATCH 100
 #define STATUS_MS 60000
 #define TURN_MS 1000
 
-struct envelope {
-    uint8_t *p;
-    size_t n;
-};
-struct agent {
-    struct device device;
-    struct output *output;
-    struct printer_output output_fns;
-    struct mqtt *mqtt;
-    struct arena *mem;   /* of one message */
-    char topics[6][160]; /* see topic() */
-    struct envelope queue[QUEUE_MAX];
-    size_t n_queue;
-    int64_t resend_ms, next_resend_ms, next_status_ms;
-};
-enum topic { DOWN_ALL, DOWN_ASK, DOWN_ENVELOPE, UP_ANSWER, UP_REPORT, UP_STATUS };
 static const char *const topic_tails[] = { "down/#", "down/ask", "down/envelope", "up/answer", "up/report",
     "up/status" };
 
@@ -56,6 +39,7 @@ static void send_message(struct agent *a, enum topic topic, const void *message,
 
 static void send_report(void *ctx, struct chop_bytes packed) {
     struct agent *a = ctx;
+    if (local_heard(a, packed)) return;
     if (!a->mqtt) return; /* while recovering: it will be sent when the broker is there */
     chop_err e = mqtt_publish(a->mqtt, a->topics[UP_REPORT], packed, false);
     if (e && e != CHOP_ERR(EUNREACHABLE)) log_error("cannot send a report yet", e);
@@ -97,6 +81,15 @@ static chop_err answer_challenge(struct agent *a, Pb__PrinterAnswer *answer) {
     return NULL;
 }
 
+static chop_err answer_close_out(struct agent *a, const char *job_id, Pb__PrinterAnswer *answer) {
+    uint8_t *out = arena_alloc(a->mem, PRINTER_SMALL_MAX);
+    size_t n;
+    if (!out) return CHOP_ERR(EMEMORY);
+    TRY(printer_close_out(&a->device.core, job_id, out, &n));
+    answer->closeout = (ProtobufCBinaryData){ n, out };
+    return NULL;
+}
+
 static chop_err take_time(struct agent *a, const Pb__Signed *time) {
     struct chop_bytes packed;
     TRY(pb_pack(time, a->mem, &packed));
@@ -117,6 +110,7 @@ static chop_err answer_ask(struct agent *a, const Pb__PrinterAsk *ask, Pb__Print
     if (ask->manifest.len) take_manifest(a, PB_BYTES(ask->manifest));
     if (ask->time) TRY(take_time(a, ask->time));
     if (ask->pair.len) TRY(answer_pair(a, ask, answer));
+    if (ask->close_out[0]) TRY(answer_close_out(a, ask->close_out, answer));
     return ask->challenge ? answer_challenge(a, answer) : NULL;
 }
 
@@ -170,6 +164,7 @@ static void next_job(struct agent *a) {
 
 static void work(struct agent *a) {
     bool more;
+    if (a->local_job) return; /* the local channel steps its own */
     if (a->device.core.job.active) {
         chop_detail_clear();
         chop_err e = printer_step(&a->device.core, &more);
@@ -190,6 +185,7 @@ static void on_ack(struct agent *a, struct chop_bytes payload) {
 /* Always acknowledged to the broker: what matters is repeated by the bridge until the report is there. */
 static bool on_message(void *ctx, const char *topic, struct chop_bytes payload) {
     struct agent *a = ctx;
+    (void)pthread_mutex_lock(&a->lock);
     arena_reset(a->mem);
     if (strcmp(topic, a->topics[DOWN_ASK]) == 0)
         on_ask(a, payload);
@@ -197,6 +193,7 @@ static bool on_message(void *ctx, const char *topic, struct chop_bytes payload) 
         on_envelope(a, payload);
     else
         on_ack(a, payload);
+    (void)pthread_mutex_unlock(&a->lock);
     return true;
 }
 
@@ -204,9 +201,11 @@ static void on_up(void *ctx, bool up) {
     struct agent *a = ctx;
     log_line(LOG_INFO, up ? "broker connected" : "broker lost", "printer", a->device.core.printer_id, NULL);
     if (!up) return;
+    (void)pthread_mutex_lock(&a->lock);
     arena_reset(a->mem);
     send_status(a, true);
     resend_reports(a);
+    (void)pthread_mutex_unlock(&a->lock);
 }
 
 static chop_err start_mqtt(struct agent *a) {
@@ -250,17 +249,31 @@ static void timers(struct agent *a) {
     if (now >= a->next_status_ms) send_status(a, true);
 }
 
+static bool has_work(struct agent *a) {
+    (void)pthread_mutex_lock(&a->lock);
+    bool busy = !a->local_job && (a->device.core.job.active || a->n_queue > 0);
+    (void)pthread_mutex_unlock(&a->lock);
+    return busy;
+}
+
+/* A journal that failed is not argued with: a new start recovers from what is on the disk. */
+static chop_err turn(struct agent *a) {
+    mqtt_turn(a->mqtt, has_work(a) ? 0 : TURN_MS);
+    (void)pthread_mutex_lock(&a->lock);
+    work(a);
+    timers(a);
+    bool broken = a->device.core.broken;
+    (void)pthread_mutex_unlock(&a->lock);
+    return broken ? CHOP_FAIL(ESTORE, "journal", "the journal failed: start again") : NULL;
+}
+
 static chop_err serve(struct agent *a) {
-    while (!stopping) {
-        bool busy = a->device.core.job.active || a->n_queue > 0;
-        mqtt_turn(a->mqtt, busy ? 0 : TURN_MS);
-        work(a);
-        timers(a);
-        /* A journal that failed is not argued with: a new start recovers from what is on the disk. */
-        if (a->device.core.broken) return CHOP_FAIL(ESTORE, "journal", "the journal failed: start again");
-    }
+    while (!stopping)
+        TRY(turn(a));
+    (void)pthread_mutex_lock(&a->lock);
     arena_reset(a->mem);
     send_status(a, false);
+    (void)pthread_mutex_unlock(&a->lock);
     return NULL;
 }
 
@@ -274,11 +287,13 @@ static chop_err start(struct agent *a, const struct run_options *o) {
         .dir = o->dir, .boot = true, .output = &a->output_fns, .report = send_report, .report_ctx = a
     };
     TRY(device_start(&a->device, &d));
-    return start_mqtt(a);
+    TRY(start_mqtt(a));
+    return local_start(a);
 }
 
 static void agent_done(struct agent *a) {
     signal_mqtt = NULL;
+    local_stop(a);
     mqtt_free(a->mqtt);
     for (size_t i = 0; i < a->n_queue; i++)
         free(a->queue[i].p);
@@ -295,7 +310,8 @@ static void catch_signals(struct mqtt *m) {
 }
 
 chop_err command_run(const struct run_options *o) {
-    CHOP_CLEANUP(agent_done) struct agent a = { .device = { .dir = { .lock_fd = -1 } } };
+    CHOP_CLEANUP(agent_done)
+    struct agent a = { .device = { .dir = { .lock_fd = -1 } }, .lock = PTHREAD_MUTEX_INITIALIZER, .local_fd = -1 };
     log_start("printer", LOG_INFO);
     TRY(start(&a, o));
     catch_signals(a.mqtt);

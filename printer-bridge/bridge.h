@@ -32,6 +32,7 @@ chop_err list_pairings(struct call *c, const void *in, void *out);
 chop_err get_delivery(struct call *c, const void *in, void *out);
 chop_err get_challenge(struct call *c, const void *in, void *out);
 chop_err pair_terminal(struct call *c, const void *in, void *out);
+chop_err close_out(struct call *c, const void *in, void *out);
 /* The caller's own printer, or ENOTFOUND. */
 chop_err own_printer(struct call *c, const char *printer_id, struct db_rows **ret_rows) CHOP_MUSTCHECK;
 
@@ -64,6 +65,18 @@ chop_err link_publish(
     struct link *l, const char *printer_id, const char *tail, const void *message, struct arena *mem) CHOP_MUSTCHECK;
 /* A report: verified, committed with its event, acknowledged. An error means: not stored, let it come again. */
 chop_err report_receive(struct link_call *k, const char *printer_id, struct chop_bytes payload) CHOP_MUSTCHECK;
+/* What a report is, and by the same road: a load that is held, a close-out. */
+struct received {
+    Pb__Signed *statement, *cert;
+    const char *organization_id;
+    uint8_t digest[32];
+    struct chop_bytes packed;
+};
+chop_err held_receive(struct link_call *k, const char *printer_id, const struct received *x) CHOP_MUSTCHECK;
+chop_err closeout_receive(struct link_call *k, const char *printer_id, const struct received *x) CHOP_MUSTCHECK;
+/* To the printer: what has this digest needs not be sent again. number 0: the allotment's close-out. */
+void report_acknowledge(struct link_call *k, const char *printer_id, char *allotment_id, uint32_t number,
+    const uint8_t digest[32]);
 chop_err status_receive(struct link_call *k, const char *printer_id, struct chop_bytes payload) CHOP_MUSTCHECK;
 /* Sends what is due. */
 chop_err deliver_due(struct link_call *k) CHOP_MUSTCHECK;

@@ -110,3 +110,30 @@ HANDLER(pair_terminal_call, Pb__PairTerminalRequest, Pb__Pairing) {
 chop_err pair_terminal(struct call *c, const void *in, void *out) {
     return pair_terminal_call(c, in, out);
 }
+
+/* ---- close-out: the printer gives back what it holds; what counts is its statement, which comes as reports do ---- */
+HANDLER(close_out_call, Pb__CloseOutRequest, Pb__CloseOutReply) {
+    const struct bridge *b = c->service;
+    struct db_rows *r;
+    Pb__PrinterAsk ask;
+    Pb__PrinterAnswer *answer;
+    Pb__Signed *s;
+    Pb__Closeout *m;
+    TRY(rpc_check_id("job_id", in->job_id, "job"));
+    TRY(rpc_need_role(c, "user,manager,admin"));
+    TRY(reachable_printer(c, in->printer_id, &r));
+    TRY(new_ask(c, in->printer_id, &ask));
+    ask.close_out = in->job_id;
+    TRY(link_ask(b->link, in->printer_id, &ask, c->mem, &answer));
+    TRY(verify_answer(c, r, answer->closeout, "closeout", &s));
+    TRY(PB_UNPACK(pb__closeout, PB_BYTES(s->payload), c->mem, &m));
+    if (strcmp(m->printer_id, in->printer_id) != 0 || strcmp(m->job_id, in->job_id) != 0)
+        return CHOP_FAIL(EPEER, NULL, "another printer's or job's close-out");
+    out->closeout = answer->closeout;
+    out->numbers = m->numbers;
+    out->n_numbers = m->n_numbers;
+    return NULL;
+}
+chop_err close_out(struct call *c, const void *in, void *out) {
+    return close_out_call(c, in, out);
+}

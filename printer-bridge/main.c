@@ -33,6 +33,7 @@ static const struct rpc_method methods[] = {
     RPC(PairTerminal, pair_terminal, RPC_READ),
     RPC(ListPairings, list_pairings, RPC_READ),
     RPC(GetDelivery, get_delivery, RPC_READ),
+    RPC(CloseOut, close_out, RPC_READ),
     RPC(ReadEvents, outbox_read_events, RPC_INTERNAL | RPC_READ | RPC_QUIET),
     RPC_END,
 };

@@ -60,6 +60,20 @@ CREATE TABLE report (
 );
 CREATE INDEX report_number ON report (allotment_id, number);
 
+-- migration: 2
+-- Loads: the printer said that it holds the envelope; what it gave back of them.
+ALTER TABLE delivery DROP CONSTRAINT delivery_state_check;
+ALTER TABLE delivery ADD CONSTRAINT delivery_state_check
+    CHECK (state IN ('owed', 'sent', 'held', 'reported', 'expired'));
+CREATE TABLE closeout (
+    closeout_digest bytea PRIMARY KEY, -- SHA-256 of the payload
+    printer_id text NOT NULL REFERENCES printer,
+    allotment_id text NOT NULL,
+    closeout bytea NOT NULL, -- packed Signed{closeout}
+    received_at bigint NOT NULL
+);
+CREATE INDEX closeout_allotment ON closeout (allotment_id);
+
 -- query: printer_put
 INSERT INTO printer (printer_id, organization_id, name, state, printer_cert, enrolled_at)
 VALUES ($1::text, $2::text, $3::text, 'enrolled', $4::bytea, $5::bigint)
@@ -127,6 +141,18 @@ SELECT job_id, printer_id, organization_id, state, attempts, changed_at FROM del
 INSERT INTO report (report_digest, printer_id, allotment_id, number, outcome, report, received_at)
 VALUES ($1::bytea, $2::text, $3::text, $4::bigint, $5::text, $6::bytea, $7::bigint)
 ON CONFLICT (report_digest) DO NOTHING
+
+-- query: closeout_add
+INSERT INTO closeout (closeout_digest, printer_id, allotment_id, closeout, received_at)
+VALUES ($1::bytea, $2::text, $3::text, $4::bytea, $5::bigint) ON CONFLICT (closeout_digest) DO NOTHING
+
+-- query: closeout_others
+SELECT (SELECT count(*) FROM closeout WHERE allotment_id = $1::text AND closeout_digest <> $2::bytea)
+
+-- query: delivery_held
+-- It need not be sent again; a report or close-out may have come first.
+UPDATE delivery SET state = 'held', envelope = NULL, changed_at = $4::bigint
+WHERE job_id = $1::text AND printer_id = $2::text AND allotment_id = $3::text AND state IN ('owed', 'sent')
 
 -- query: report_others
 SELECT count(*) FROM report WHERE allotment_id = $1::text AND number = $2::bigint AND report_digest <> $3::bytea
