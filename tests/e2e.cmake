@@ -13,7 +13,7 @@ if(TARGET read_zxing)
   set(reader $<TARGET_FILE:read_zxing>)
 endif()
 chop_test(e2e_flow SOURCES ${e2e}/flow.c ${e2e}/flow_paper.c ${e2e}/flow_rules.c ${e2e}/flow_printer.c
-  ${e2e}/flow_input.c LIBS chop_e2e chop_marks chop_pkg_cairo Threads::Threads LABELS e2e
+  ${e2e}/flow_input.c ${e2e}/flow_order.c LIBS chop_e2e chop_marks chop_pkg_cairo Threads::Threads LABELS e2e
   ARGS ${CMAKE_BINARY_DIR}/bin ${reader} TIMEOUT 240)
 
 # One stack for each group of faults; a single one: e2e_faults BIN NAME.
@@ -32,4 +32,10 @@ foreach(program ${programs})
       add_dependencies(${test} ${program})
     endif()
   endforeach()
+endforeach()
+chop_test(e2e_offline SOURCES ${e2e}/offline.c LIBS chop_e2e LABELS e2e ARGS ${CMAKE_BINARY_DIR}/bin TIMEOUT 180)
+foreach(program ${programs} chop)
+  if(TARGET ${program})
+    add_dependencies(e2e_offline ${program})
+  endif()
 endforeach()

@@ -56,7 +56,8 @@ static size_t gather(struct CMUnitTest *all, size_t n, const struct CMUnitTest *
 
 int main(int argc, char **argv) {
     static struct CMUnitTest tests[100];
-    const char *env[] = { "CHOP_GATEWAY_ADDRESS_RATE=0", "CHOP_GATEWAY_SESSION_RATE=0", NULL };
+    const char *env[] = { "CHOP_GATEWAY_ADDRESS_RATE=0", "CHOP_GATEWAY_SESSION_RATE=0",
+        "CHOP_REGISTRY_OPTIONS=--test-switches", NULL };
     if (argc < 2) return 2;
     flow_read_zxing = argc > 2 ? argv[2] : NULL;
     stack_start("flow", argv[1], env);
@@ -65,6 +66,7 @@ int main(int argc, char **argv) {
     n = gather(tests, n, flow_rules_tests, flow_rules_count);
     n = gather(tests, n, flow_printer_tests, flow_printer_count);
     n = gather(tests, n, flow_input_tests, flow_input_count);
+    n = gather(tests, n, flow_order_tests, flow_order_count);
     if (getenv("CHOP_TEST_FILTER")) cmocka_set_test_filter(getenv("CHOP_TEST_FILTER"));
     int failed = _cmocka_run_group_tests("flow", tests, n, NULL, NULL);
     world_done(&world);

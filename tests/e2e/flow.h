@@ -30,5 +30,6 @@ void flow_grant(uint32_t copies, char ret_grant_id[CHOP_ID_MAX]);
 void assert_verdict(const char *mark, const char *cipher, const char *verdict);
 void assert_number(const char *grant_id, uint32_t number, const char *state);
 
-extern const struct CMUnitTest flow_paper_tests[], flow_rules_tests[], flow_printer_tests[], flow_input_tests[];
-extern const size_t flow_paper_count, flow_rules_count, flow_printer_count, flow_input_count;
+extern const struct CMUnitTest flow_paper_tests[], flow_rules_tests[], flow_printer_tests[], flow_input_tests[],
+    flow_order_tests[];
+extern const size_t flow_paper_count, flow_rules_count, flow_printer_count, flow_input_count, flow_order_count;
