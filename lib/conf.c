@@ -36,6 +36,20 @@ chop_err conf_read_file(const char *path, size_t limit, char **ret_text, size_t 
     return NULL;
 }
 
+chop_err conf_read_key(const char *field, const char *path, uint8_t out[32]) {
+    struct stat st;
+    CHOP_FREE char *text = NULL;
+    size_t n;
+    if (stat(path, &st) == 0 && st.st_mode & 077) return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
+    TRY(conf_read_file(path, 80, &text, &n));
+    bool raw = n == 32;
+    if (raw) memcpy(out, text, 32);
+    text[strcspn(text, "\r\n")] = 0;
+    bool good = raw || chop_unhex(text, out, 32);
+    explicit_bzero(text, n);
+    return good ? NULL : CHOP_FAIL(EINVAL, field, "needs 32 bytes or 64 hex digits");
+}
+
 /* The value as text: the variable, else the file that <variable>_FILE names (secrets only), else the default. */
 static chop_err find_value(const char *variable, const struct conf_row *row, const char **ret_value) {
     const char *value = getenv(variable);

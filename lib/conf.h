@@ -23,3 +23,5 @@ chop_err conf_load(const char *service, const struct conf_row *rows, void *into)
 void conf_print(const char *service, const struct conf_row *rows, const void *values);
 /* Reads a small file (at most `limit` bytes) into malloc'ed, zero-terminated memory. */
 chop_err conf_read_file(const char *path, size_t limit, char **ret_text, size_t *ret_len) CHOP_MUSTCHECK;
+/* A symmetric key: a file of 32 bytes, or of 64 hex digits, that neither group nor others may read. EINVAL names `field`. */
+chop_err conf_read_key(const char *field, const char *path, uint8_t out[32]) CHOP_MUSTCHECK;

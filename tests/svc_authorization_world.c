@@ -66,6 +66,7 @@ int world_setup(void **state) {
     (void)atexit(end);
     chop_random(key, sizeof key);
     write_file(fixture_text("%s/files.key", fixture_dir()), key, sizeof key);
+    assert_int_equal(chmod(fixture_text("%s/files.key", fixture_dir()), 0600), 0); /* a secret: others may not read it */
     struct chop_bytes spki = crypto_key_spki(issuance_key);
     write_file(fixture_text("%s/issuance.spki", fixture_dir()), spki.p, spki.n);
     producers_start();

@@ -26,7 +26,7 @@ static const struct conf_row conf[] = {
         "file with issuance's HPKE public key (P-256, DER SubjectPublicKeyInfo or PEM); empty: no signatures are "
         "kept" },
     { "FILES_KEY", CONF_STR, offsetof(struct config, files_key), "", 0, 4096, 0,
-        "file of exactly 32 random bytes that wraps the files' keys; empty: no files are kept" },
+        "file with 32 random bytes (or 64 hex digits) that wrap the files' keys; empty: no files are kept" },
     { "ALLOTMENT_MINUTES", CONF_INT, offsetof(struct config, allotment_minutes), "30", 1, 1440, 0,
         "life of an allotment for printing online" },
     CONF_END,
@@ -96,13 +96,8 @@ static chop_err load_issuance(void) {
 }
 
 static chop_err load_files_key(void) {
-    CHOP_FREE char *key = NULL;
-    size_t n;
     if (!*config.files_key) return NULL;
-    TRY(conf_read_file(config.files_key, 64, &key, &n));
-    if (n != sizeof auth.files_key) return CHOP_FAIL(EINVAL, "FILES_KEY", "wants a file of exactly 32 bytes");
-    memcpy(auth.files_key, key, n);
-    explicit_bzero(key, n);
+    TRY(conf_read_key("FILES_KEY", config.files_key, auth.files_key));
     auth.has_files = true;
     return NULL;
 }

@@ -1,8 +1,4 @@
 /* chop-issuance: marks, impressions, envelopes. */
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "handlers.h"
 #include "issuance.h"
 #include "issuance_sql.h"
@@ -41,25 +37,10 @@ static const struct conf_row rows[] = {
     CONF_END,
 };
 
-/* Key files are secrets: the same rule as for private keys. */
-static chop_err key_file(const char *field, const char *path, uint8_t out[32]) {
-    struct stat st;
-    CHOP_FREE char *text = NULL;
-    size_t n;
-    if (stat(path, &st) == 0 && st.st_mode & 077) return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
-    TRY(conf_read_file(path, 80, &text, &n));
-    if (n == 32) {
-        memcpy(out, text, 32);
-        return NULL;
-    }
-    text[strcspn(text, "\r\n")] = 0;
-    return chop_unhex(text, out, 32) ? NULL : CHOP_FAIL(EINVAL, field, "needs 32 bytes or 64 hex digits");
-}
-
 static chop_err start(struct app *app) {
     TRY(issuance_host(state.conf.verify_host, state.host));
-    TRY(key_file("CIPHER_KEY", state.conf.cipher_key, state.cipher_key));
-    TRY(key_file("VERIFY_KEY", state.conf.verify_key, state.verify_key));
+    TRY(conf_read_key("CIPHER_KEY", state.conf.cipher_key, state.cipher_key));
+    TRY(conf_read_key("VERIFY_KEY", state.conf.verify_key, state.verify_key));
     TRY(crypto_key_load(state.conf.hpke_key, &state.hpke));
     if (!app_sign_key(app)) return CHOP_FAIL(EINVAL, "SIGN_KEY", "issuance signs envelopes: it needs its key");
     state.artwork = cache_new((size_t)state.conf.cache_mb << 20);

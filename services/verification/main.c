@@ -1,7 +1,4 @@
 /* chop-verification: the read model of impressions, and the page behind the QR. */
-#include <string.h>
-#include <sys/stat.h>
-
 #include "handlers.h"
 #include "verification.h"
 #include "verification_sql.h"
@@ -30,25 +27,10 @@ static const struct conf_row rows[] = {
     CONF_END,
 };
 
-/* Key files are secrets: the same rule as for private keys. */
-static chop_err key_file(const char *field, const char *path, uint8_t out[32]) {
-    struct stat st;
-    CHOP_FREE char *text = NULL;
-    size_t n;
-    if (stat(path, &st) == 0 && st.st_mode & 077) return CHOP_FAIL(EINVAL, field, "group or others may read %s", path);
-    TRY(conf_read_file(path, 80, &text, &n));
-    if (n == 32) {
-        memcpy(out, text, 32);
-        return NULL;
-    }
-    text[strcspn(text, "\r\n")] = 0;
-    return chop_unhex(text, out, 32) ? NULL : CHOP_FAIL(EINVAL, field, "needs 32 bytes or 64 hex digits");
-}
-
 static chop_err start(struct app *app) {
     (void)app;
     TRY(verification_host(state.conf.verify_host));
-    TRY(key_file("VERIFY_KEY", state.conf.verify_key, state.verify_key));
+    TRY(conf_read_key("VERIFY_KEY", state.conf.verify_key, state.verify_key));
     state.forged = metric_counter("chop_verification_forged_total", NULL);
     state.asked = metric_counter("chop_verification_asked_total", NULL);
     return NULL;
