@@ -1,5 +1,6 @@
 #include "svc_authorization_world.h"
 
+#include <sys/stat.h>
 #include <pthread.h>
 
 #include "outline.h"
