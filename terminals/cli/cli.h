@@ -109,6 +109,8 @@ const char *profile_path(struct cli *c, const char *file);
 
 /* ---- pin.c: the deployment's root key, pinned at first contact; its manifest never goes back ---- */
 chop_err pin_trust(struct cli *c, const struct trust **ret_trust) CHOP_MUSTCHECK;
+/* As pinned, without asking the server: ESTATE where nothing is. */
+chop_err pin_trust_local(struct cli *c, const struct trust **ret_trust) CHOP_MUSTCHECK;
 
 /* ---- local.c: files, the person at the keyboard ---- */
 chop_err local_read(struct cli *c, const char *path, size_t limit, struct chop_bytes *ret_bytes) CHOP_MUSTCHECK;
@@ -149,6 +151,11 @@ chop_err cmd_request(struct cli *c, void *in);
 chop_err cmd_show(struct cli *c);
 chop_err cmd_approve(struct cli *c, void *in);
 chop_err cmd_print(struct cli *c);
+chop_err cmd_print_local(struct cli *c, const char *socket_path, const char *job_id);
+chop_err cmd_printer_held(struct cli *c);
+chop_err cmd_printer_close_out(struct cli *c);
+chop_err cmd_verify(struct cli *c);
+chop_err cmd_verify_offline(struct cli *c, const char *what);
 chop_err cmd_pair(struct cli *c);
 chop_err cmd_job_shown(struct cli *c, void *out);
 chop_err cmd_verdict_shown(struct cli *c, void *out);

@@ -84,6 +84,7 @@ static chop_err check_allotment(struct printing *p) {
     if (!digest_is(a->challenge_digest, p->challenge)) return mismatch("challenge");
     if (!digest_is(a->proof_digest, PB_BYTES(proof->payload))) return mismatch("proof");
     if (a->n_numbers != p->use.count) return mismatch("count");
+    if ((a->offline != 0) != (p->use.load != 0)) return mismatch("use");
     crypto_sha256(PB_BYTES(s->payload), p->allotment_digest);
     p->allotment = a;
     return NULL;
@@ -109,6 +110,7 @@ static chop_err sign_order(struct printing *p, struct chop_bytes *ret_order) {
     o.challenge_digest = PB_BIN(CHOP_BYTES(challenge, 32));
     o.terminal_id = PB_STR(p->c->profile.terminal_id);
     o.ordered_at = chop_now_ms();
+    o.load = p->use.load;
     return sign_statement(p->c, "order", &o, ret_order);
 }
 
@@ -147,6 +149,29 @@ static chop_err wait_done(struct printing *p) {
     return NULL;
 }
 
+/* A load is there when the printer says that it holds it. */
+static chop_err wait_held(struct printing *p) {
+    const char *text = cli_option(p->c, "wait");
+    int64_t until = chop_mono_ns() + (text ? strtoll(text, NULL, 10) : WAIT_DEFAULT_S) * 1000000000;
+    Pb__GetDeliveryRequest in = PB__GET_DELIVERY_REQUEST__INIT;
+    Pb__Delivery *d = NULL;
+    in.job_id = p->job->job_id;
+    for (;;) {
+        chop_err e = api_call(p->c, "GET", "/v1/prints/{job_id}/delivery", &in, &pb__delivery__descriptor, &d);
+        if (e && !e->retryable && e != CHOP_ERR(ENOTFOUND)) return e; /* the bridge may not have heard of it yet */
+        bool ended = !e && (strcmp(d->state, "owed") != 0 && strcmp(d->state, "sent") != 0);
+        if (ended || chop_mono_ns() >= until) break;
+        local_sleep_ms(POLL_MS);
+    }
+    bool held = d && strcmp(d->state, "held") == 0;
+    if (!held) p->c->status = EXIT_REFUSED;
+    if (p->c->json)
+        printf("%.*s\n", (int)p->c->reply.n, (const char *)p->c->reply.p);
+    else
+        printf("job %s: %s\n", p->job->job_id, d ? d->state : "owed");
+    return NULL;
+}
+
 chop_err cmd_job_shown(struct cli *c, void *out) {
     const Pb__Job *job = out;
     bool all = strcmp(job->state, "done") == 0;
@@ -171,6 +196,8 @@ static chop_err prepare(struct printing *p) {
 chop_err cmd_print(struct cli *c) {
     struct printing p = { .c = c };
     Pb__CommitActReply *done;
+    const char *local = cli_option(c, "local");
+    if (local) return cmd_print_local(c, local, c->args[0]);
     TRY(prepare(&p));
     TRY(fetch_challenge(&p));
     TRY(act_run(c, "print", false, &p.use, &done, &p.proof));
@@ -179,6 +206,7 @@ chop_err cmd_print(struct cli *c) {
     TRY(check_allotment(&p));
     TRY(submit(&p));
     fprintf(stderr, "chop: job %s\n", p.job->job_id);
+    if (p.use.load) return wait_held(&p);
     TRY(wait_done(&p));
     if (c->json) printf("%.*s\n", (int)c->reply.n, (const char *)c->reply.p);
     const char *wait = cli_option(c, "wait");

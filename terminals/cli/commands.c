@@ -184,12 +184,18 @@ const struct command commands[] = {
         OUT(list_grants_reply), .preset = "view=mine", .list = "grants",
         .columns = "grant_id state seal_name document_title remaining copies not_after",
         .options = OPTIONS({ "view", OPT_TEXT, "view", "mine, all" }, PAGE_OPTIONS), .examples = "  chop grants" },
-    { "print", "print impressions of a grant", .run = cmd_print, .args = ARGS({ "GRANT", "grant_id" }),
+    { "print", "print impressions of a grant; --local: of a job that a printer holds", .run = cmd_print,
+        .args = ARGS({ "GRANT", "grant_id" }),
         .options = OPTIONS({ "printer", OPT_TEXT, "printer_id", "which printer" },
             { "count", OPT_TEXT, "count", "how many (default 1)" }, PLACE_OPTIONS,
             { "replaces", OPT_TEXT, "replaces", "number of the spoiled impression that this one replaces" },
-            { "wait", OPT_TEXT, NULL, "seconds to wait for the outcome (default 90; 0: do not wait)" }),
-        .examples = "  chop print grant_01h... --printer prn_01h...\n  chop print grant_01h... --printer prn_01h... --count 2 --yes" },
+            { "wait", OPT_TEXT, NULL, "seconds to wait for the outcome (default 90; 0: do not wait)" },
+            { "load", OPT_FLAG, "load", "offline grants: the printer holds them for printing without a network" },
+            { "local", OPT_TEXT, NULL, "the printer's socket: prints one impression of the held JOB, without a network" },
+            { "number", OPT_TEXT, NULL, "of --local: which; else the lowest that is held" }),
+        .examples = "  chop print grant_01h... --printer prn_01h...\n  chop print grant_01h... --printer prn_01h... --count 2 --yes\n"
+                    "  chop print grant_01h... --printer prn_01h... --count 3 --load\n"
+                    "  chop print --local /media/printer/local.sock job_01h..." },
     { "job", "a print job, its marks and outcomes", .method = "GET", .path = "/v1/prints/{job_id}", IN(get_job_request), OUT(job),
         .args = ARGS({ "JOB", "job_id" }), .after = cmd_job_shown, .examples = "  chop job job_01h..." },
     { "settle", "say what became of an interrupted impression", .act = "settle", IN(settle),
@@ -208,6 +214,13 @@ const struct command commands[] = {
     { "printer code", "a one-time code that enrols a printer (admin)", .act = "printer_code", .identity = true, IN(printer_code),
         .options = OPTIONS({ "name", OPT_TEXT, "name", "what to call the printer" }),
         .examples = "  chop printer code --name 前台" },
+    { "printer held", "what a printer holds for printing without a network", .run = cmd_printer_held,
+        .args = ARGS({ "SOCKET", NULL }), .examples = "  chop printer held /media/printer/local.sock" },
+    { "printer close-out", "make a printer give back what it holds of a job", .run = cmd_printer_close_out,
+        .args = ARGS({ "PRINTER", NULL }, { "JOB", NULL }), .optional_args = 1,
+        .options = OPTIONS({ "local", OPT_TEXT, NULL, "its socket, instead of PRINTER" }),
+        .examples = "  chop printer close-out prn_01h... job_01h...\n"
+                    "  chop printer close-out --local /media/printer/local.sock job_01h..." },
     { "pair", "pair this terminal with a printer by the code it shows", .run = cmd_pair, .args = ARGS({ "PRINTER", NULL }),
         .options = OPTIONS({ "code-file", OPT_TEXT, NULL, "file with the code; else it is asked for" }),
         .examples = "  chop pair prn_01h..." },
@@ -216,9 +229,10 @@ const struct command commands[] = {
         .columns = "printer_id terminal_id member_id paired_at", .examples = "  chop pairings prn_01h..." },
 
     /* ---- checking ---- */
-    { "verify", "check a mark: QR content, string, digits or bar code", .method = "POST", .path = "/v1/verify", IN(verify_request),
-        OUT(verdict), .args = ARGS({ "MARK", "mark" }), .after = cmd_verdict_shown,
+    { "verify", "check a mark: QR content, string, digits or bar code", .run = cmd_verify, .args = ARGS({ "MARK", "mark" }),
+        .optional_args = 1,
         .options = OPTIONS({ "cipher", OPT_TEXT, "cipher", "the eight digits: shows all" },
+            { "offline", OPT_TEXT, NULL, "a signed QR's bytes, as a file or in Base64: checked with the pinned keys alone" },
             { "document", OPT_DIGEST, "document_sha256", "file to compare with what was approved" }, FACT_OPTIONS("facts.")),
         .examples = "  chop verify 7ZZZ-ZZZZ-ZZZZ-ZZZZ-Z --server https://seal.example.cn\n"
                     "  chop verify 1234567890123456 --cipher 12345678 --document contract.pdf" },

@@ -53,3 +53,16 @@ chop_err pin_trust(struct cli *c, const struct trust **ret_trust) {
     *ret_trust = c->trust;
     return NULL;
 }
+
+chop_err pin_trust_local(struct cli *c, const struct trust **ret_trust) {
+    struct chop_bytes root, manifest;
+    if (!c->trust) {
+        const char *path = profile_path(c, "manifest.signed");
+        if (!local_exists(path)) return CHOP_FAIL(ESTATE, NULL, "no keys are pinned yet: chop keys, with a network");
+        TRY(local_read(c, profile_path(c, "root.spki"), 4096, &root));
+        TRY(local_read(c, path, KEYS_MAX, &manifest));
+        TRY(trust_new(root, manifest, 0, &c->trust));
+    }
+    *ret_trust = c->trust;
+    return NULL;
+}
