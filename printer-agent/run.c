@@ -241,11 +241,40 @@ static chop_err start_mqtt(struct agent *a) {
 }
 
 /* ---- life ---- */
+/* ---- loads whose time is over: nobody can print them any more, so they go back by themselves ---- */
+struct over {
+    int64_t now;
+    char job_id[PRINTER_ID_SIZE];
+};
+static void find_over(void *ctx, const struct journal_held *held, const uint32_t *numbers, size_t n) {
+    struct over *o = ctx;
+    (void)numbers;
+    (void)n;
+    if (held->not_after < o->now && !o->job_id[0]) memcpy(o->job_id, held->job_id, sizeof o->job_id);
+}
+
+static void close_over(struct agent *a) {
+    uint8_t out[PRINTER_SMALL_MAX];
+    size_t n;
+    struct over o = { .now = printer_now(&a->device.core) };
+    if (a->device.core.job.active) return;
+    chop_err e = journal_sqlite_held(a->device.journal, find_over, &o);
+    if (!e && !o.job_id[0]) return;
+    if (!e) e = printer_close_out(&a->device.core, o.job_id, out, &n);
+    if (e)
+        log_error("cannot close out a load that is over", e);
+    else
+        log_line(LOG_INFO, "load is over, closed out", "job", o.job_id, NULL);
+}
+
 static void timers(struct agent *a) {
     int64_t now = chop_mono_ns() / 1000000;
     if (!mqtt_up(a->mqtt)) return;
     arena_reset(a->mem);
-    if (now >= a->next_resend_ms) resend_reports(a);
+    if (now >= a->next_resend_ms) {
+        close_over(a);
+        resend_reports(a);
+    }
     if (now >= a->next_status_ms) send_status(a, true);
 }
 

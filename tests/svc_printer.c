@@ -364,6 +364,80 @@ static int down(void **state) {
     return 0;
 }
 
+/* ---- loads ---- */
+static int64_t load_life;
+static void make_load(struct job *j, enum job_stage stage) {
+    if (stage == ST_GRANT) {
+        j->grant.offline = true;
+        j->grant.printer_ids = ARENA_ARRAY(j->w->mem, char *, 1);
+        j->grant.printer_ids[0] = j->w->printer_id;
+        j->grant.n_printer_ids = 1;
+    }
+    if (stage == ST_ALLOTMENT) {
+        j->allotment.offline = true;
+        j->allotment.not_after = chop_now_ms() + load_life;
+    }
+    if (stage == ST_ORDER) j->order.load = true;
+}
+
+static void wait_sql(const char *text, const char *want) {
+    const char *got = "";
+    for (int i = 0; i < 200; i++, fixture_sleep_ms(50))
+        if (strcmp(got = sql(text), want) == 0) return;
+    fail_msg("%s: %s, not %s", text, got, want);
+}
+
+static void load_one_job(struct job *j, int64_t life) {
+    struct chop_bytes packed;
+    load_life = life;
+    assert_null(pworld_job(p, j, &packed));
+    j->hook = make_load;
+    pworld_issue(p, j, job_make(j));
+    wait_sql(
+        fixture_text("SELECT state FROM delivery WHERE job_id = '%s' AND state IN ('held', 'reported')", j->job_id),
+        "held");
+}
+
+static const char *closeouts(const struct job *j) {
+    return fixture_text("SELECT count(*) FROM closeout WHERE allotment_id = '%s'", j->allotment_id);
+}
+
+static void a_load_is_held_and_closed_out(void **state) {
+    (void)state;
+    struct job j;
+    Pb__CloseOutRequest in = PB__CLOSE_OUT_REQUEST__INIT;
+    Pb__CloseOutReply *out, *again;
+    const ProtobufCServiceDescriptor *sd = &pb__printer_bridge__descriptor;
+    pid_t pid = pworld_printer_start(p, NULL);
+    int inked = pworld_inks(p);
+    const char *events = "SELECT count(*) FROM outbox WHERE type = 'printer-bridge.closeout.received'";
+    pworld_wait_online(p, true);
+    load_one_job(&j, 3600000);
+    in.printer_id = p->w->printer_id;
+    in.job_id = j.job_id;
+    assert_null(fixture_call("printer-bridge", sd, "CloseOut", &in, p->principal, &out));
+    assert_int_equal(out->n_numbers, WORLD_NUMBERS);
+    wait_sql(closeouts(&j), "1");
+    wait_sql(fixture_text("SELECT state FROM delivery WHERE job_id = '%s'", j.job_id), "reported");
+    assert_null(fixture_call("printer-bridge", sd, "CloseOut", &in, p->principal, &again));
+    assert_true(chop_bytes_equal(PB_BYTES(out->closeout), PB_BYTES(again->closeout)));
+    in.job_id = PB_STR("job_00000000000000000000000000");
+    assert_ptr_equal(fixture_call("printer-bridge", sd, "CloseOut", &in, p->principal, NULL), CHOP_ERR(ENOTFOUND));
+    assert_string_equal(sql(events), "1");
+    assert_int_equal(pworld_inks(p), inked);
+    pworld_printer_stop(pid);
+}
+
+static void a_load_whose_time_is_over_goes_back_by_itself(void **state) {
+    (void)state;
+    struct job j;
+    pid_t pid = pworld_printer_start(p, NULL);
+    pworld_wait_online(p, true);
+    load_one_job(&j, 1500);
+    wait_sql(closeouts(&j), "1");
+    pworld_printer_stop(pid);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unreachable_printer_is_said_in_three_seconds),
@@ -378,6 +452,8 @@ int main(void) {
         cmocka_unit_test(a_printer_is_what_its_certificate_says),
         cmocka_unit_test(another_organization_sees_nothing),
         cmocka_unit_test(a_newer_manifest_reaches_the_printer),
+        cmocka_unit_test(a_load_is_held_and_closed_out),
+        cmocka_unit_test(a_load_whose_time_is_over_goes_back_by_itself),
         cmocka_unit_test(a_wiped_broker_loses_no_job),
     };
     return cmocka_run_group_tests(tests, up, down);
