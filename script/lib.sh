@@ -169,7 +169,7 @@ pg_start() {
             >"$CHOP_VAR/log/initdb.log" 2>&1 || { cat "$CHOP_VAR/log/initdb.log" >&2; return 1; }
         secret pg-superuser >/dev/null
         # Peer-less: passwords for everyone over TCP; the bootstrap user only through the socket in its own directory.
-        printf 'local all chop trust\nhost all all 127.0.0.1/32 scram-sha-256\n' | as_pg tee "$dir/data/pg_hba.conf" >/dev/null
+        printf 'local all chop trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n' | as_pg tee "$dir/data/pg_hba.conf" >/dev/null
         as_pg tee -a "$dir/data/postgresql.conf" >/dev/null <<CONF
 shared_buffers = 256MB
 max_connections = 200
@@ -262,7 +262,7 @@ service_env() { # NAME -> ENV array
         "${p}_KEYS=$K" "${p}_READY_FILE=$CHOP_VAR/run/$s.ready")
     case " $SERVICES_WITH_STORE " in *" $s "*)
         pgpass "$s"
-        ENV+=("PGPASSFILE=$CHOP_VAR/secrets/pgpass-$s" "${p}_DB=host=127.0.0.1 port=$PORT_PG dbname=chop user=chop_${s//-/_} application_name=$s") ;;
+        ENV+=("PGPASSFILE=$CHOP_VAR/secrets/pgpass-$s" "${p}_DB=host=$(pg_host) port=$PORT_PG dbname=chop user=chop_${s//-/_} application_name=$s") ;;
     esac
     case $s in
         gateway) ENV+=("${p}_PORT=$PORT_HTTP" "${p}_WEB=$ROOT/terminals/web" "${p}_TLS_ADDRESS=$LISTEN_TLS"
@@ -282,9 +282,16 @@ service_env() { # NAME -> ENV array
     esac
 }
 
+# The socket in the server's own directory is faster than TCP; its path has a limit (unix(7): 108 bytes).
+pg_host() {
+    local dir
+    dir=$(readlink -f "$CHOP_VAR/pg")
+    if [ ${#dir} -le 88 ]; then printf '%s' "$dir"; else printf 127.0.0.1; fi
+}
+
 pgpass() { # SERVICE
     local file=$CHOP_VAR/secrets/pgpass-$1
-    (umask 077; printf '127.0.0.1:*:chop:chop_%s:%s\n' "${1//-/_}" "$(secret "pg-$1")" >"$file")
+    (umask 077; printf '*:*:chop:chop_%s:%s\n' "${1//-/_}" "$(secret "pg-$1")" >"$file")
 }
 
 service_start() { # NAME [VAR=VALUE...]
