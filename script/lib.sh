@@ -16,7 +16,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
 # ---- installing ----------------------------------------------------------------------------
 
-packages() { sed 's/#.*//' "$ROOT/script/packages.txt"; }
+packages() { sed 's/#.*//' "$ROOT/script/packages.txt"; printf '%s\n' "${EXTRA_PACKAGES:-}"; }
 
 missing_packages() {
     local p
