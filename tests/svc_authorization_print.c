@@ -437,6 +437,9 @@ static void test_load(void **state) {
     Pb__PrintUse *m = world_print_params(grant_id, printer, 2);
     m->load = true;
     FAILS(world_prepare(&user, PARAMS(PRINT, m), &r), EOVERRUN);
+    m = world_print_params(grant_id, printer, 81); /* more than one envelope carries offline */
+    m->load = true;
+    FAILS(world_prepare(&user, PARAMS(PRINT, m), &r), EINVAL);
     m = world_print_params(grant_id, printer, 1);
     m->load = true;
     m->replaces = 1;

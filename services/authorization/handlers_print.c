@@ -12,7 +12,7 @@
 
 /* ---- checks that prepare and commit share ---- */
 static chop_err check_fields(const Pb__PrintUse *in) {
-    TRY(rpc_check_int("print.count", in->count, 1, in->replaces ? 1 : RULES_MAX_COUNT));
+    TRY(rpc_check_int("print.count", in->count, 1, in->replaces ? 1 : in->load ? RULES_MAX_LOAD : RULES_MAX_COUNT));
     if (!rules_foreign_id(in->printer_id)) return CHOP_FAIL(EINVAL, "print.printer_id", "is malformed");
     if (in->load && in->replaces) return CHOP_FAIL(EINVAL, "print.load", "a replacement is printed at once");
     if (!in->placement) return NULL;

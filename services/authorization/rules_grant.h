@@ -33,6 +33,7 @@ chop_err rules_number_reserve(
 /* The number that replaces a spoiled one: beyond copies, within the allowance. */
 chop_err rules_number_replace(struct grant_count *g, const uint32_t *free, size_t n_free, uint32_t *ret) CHOP_MUSTCHECK;
 #define RULES_MAX_COUNT 100 /* numbers of one print act */
+#define RULES_MAX_LOAD 80   /* offline marks are larger: so many fit into one envelope that the bridge carries */
 
 /* What a printer's report does to a number: the action, or NULL for an unknown outcome. A refusal of what had started
  * is no refusal: somebody must look at the paper. */
