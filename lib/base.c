@@ -51,6 +51,12 @@ bool chop_bytes_equal(struct chop_bytes a, struct chop_bytes b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+uint64_t chop_hash_text(const char *s) {
+    uint64_t h = 14695981039346656037u;
+    while (*s) h = (h ^ (unsigned char)*s++) * 1099511628211u;
+    return h;
+}
+
 void chop_hex(const uint8_t *p, size_t n, char *out) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < n; i++) {

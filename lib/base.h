@@ -89,6 +89,10 @@ static inline struct chop_bytes chop_str(const char *s) {
 }
 bool chop_bytes_equal(struct chop_bytes a, struct chop_bytes b); /* not constant time */
 
+/* FNV-1a, 64 bits: for tables and for spreading work; nothing that a stranger chooses may rest on it. Its values stand
+ * in stores (partitions of events), so it never changes. */
+uint64_t chop_hash_text(const char *s);
+
 /* Lower-case hex of n bytes into out[2n+1]. */
 void chop_hex(const uint8_t *p, size_t n, char *out);
 /* Reads exactly n bytes from 2n hex digits of either case; false where text is anything else. */

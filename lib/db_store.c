@@ -4,14 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t hash_name(const char *s) {
-    size_t h = 14695981039346656037u;
-    while (*s) h = (h ^ (unsigned char)*s++) * 1099511628211u;
-    return h;
-}
-
 int db_store_find(const struct db_store *s, const char *name) {
-    for (size_t at = hash_name(name);; at++) {
+    for (size_t at = chop_hash_text(name);; at++) {
         uint32_t slot = s->hash[at & (s->hash_size - 1)];
         if (slot == 0) return -1;
         if (strcmp(s->items[slot - 1].name, name) == 0) return (int)slot - 1;
@@ -74,7 +68,7 @@ static chop_err index_names(struct db_store *s) {
         if (s->items[i].migration) continue;
         if (db_store_find(s, s->items[i].name) >= 0)
             return CHOP_FAIL(EINTERNAL, NULL, "query %s is defined twice", s->items[i].name);
-        size_t at = hash_name(s->items[i].name);
+        size_t at = chop_hash_text(s->items[i].name);
         while (s->hash[at & (s->hash_size - 1)]) at++;
         s->hash[at & (s->hash_size - 1)] = (uint32_t)i + 1;
     }

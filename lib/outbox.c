@@ -16,21 +16,16 @@
 #define IDLE_MS 1000      /* the poll that makes a lost hint harmless (pitfall 17) */
 #define ANNOUNCE_MS 1000
 
-static uint64_t hash(uint64_t h, const char *text) {
-    while (*text) h = (h ^ (unsigned char)*text++) * 1099511628211u;
-    return h;
-}
-
 uint32_t outbox_partition(const char *key) {
-    uint64_t h = hash(14695981039346656037u, key);
+    uint64_t h = chop_hash_text(key);
     return (uint32_t)((h >> 32 ^ h) % OUTBOX_PARTITIONS);
 }
 
 /* Advisory locks belong to the database, which all services share. */
 int64_t outbox_lock_key(const char *service, const char *what, int index) {
-    char tail[16];
-    (void)snprintf(tail, sizeof tail, "/%d", index);
-    return (int64_t)hash(hash(hash(14695981039346656037u, service), what), tail);
+    char text[128];
+    (void)snprintf(text, sizeof text, "%s%s/%d", service, what, index);
+    return (int64_t)chop_hash_text(text);
 }
 
 chop_err outbox_put(struct call *c, const char *type, const char *key, const void *message) {

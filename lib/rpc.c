@@ -65,9 +65,7 @@ void principal_cache_free(struct principal_cache *c) {
 }
 
 static size_t slot_of(const char *header) {
-    size_t h = 14695981039346656037u;
-    for (const char *p = header; *p; p++) h = (h ^ (unsigned char)*p) * 1099511628211u;
-    return h % CACHE_SLOTS;
+    return chop_hash_text(header) % CACHE_SLOTS;
 }
 
 static void remember(struct principal_cache *c, const char *header, struct chop_bytes payload, uint64_t version) {
